@@ -1,0 +1,25 @@
+// One project per kind of test; the kinds are described in CONTRIBUTING.md.
+const transform = {
+  '^.+\\.ts$': [
+    '@swc/jest',
+    {
+      jsc: {
+        parser: { syntax: 'typescript', decorators: true },
+        target: 'es2022',
+        transform: { legacyDecorator: true, decoratorMetadata: false },
+      },
+      module: { type: 'commonjs' },
+      sourceMaps: 'inline',
+    },
+  ],
+};
+const kinds = ['tidy', 'unit', 'conformance', 'replay', 'integration', 'e2e'];
+module.exports = {
+  projects: kinds.map((kind) => ({
+    displayName: kind,
+    testEnvironment: 'node',
+    transform,
+    testMatch: [`<rootDir>/test/${kind}/**/*.test.ts`],
+    modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.longhaul/', '<rootDir>/.cache/'],
+  })),
+};

@@ -1,0 +1,192 @@
+/**
+ * Settings from the environment, the only place that reads them. Everything is checked once, at the
+ * start, and all problems are reported in one message. `docs/configuration.md` and `.env.example`
+ * list every variable; a test compares both with {@link settings}.
+ */
+import { z } from 'zod';
+
+const milliseconds = (fallback: number): z.ZodDefault<z.ZodCoercedNumber> =>
+  z.coerce.number().int().positive().default(fallback);
+const port = (fallback: number): z.ZodDefault<z.ZodCoercedNumber> =>
+  z.coerce.number().int().min(0).max(65_535).default(fallback);
+const commaSeparated = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+);
+
+export const workerRoles = ['orchestrator', 'inference'] as const;
+export type WorkerRole = (typeof workerRoles)[number];
+
+const windowPattern = /^(\d{1,6})(s|m|h|d)$/;
+const secondsOfUnit: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+/** Seconds of a completion window such as `24h`; `undefined` when it is none. */
+export function windowSeconds(text: string): number | undefined {
+  const [, amount, unit] = windowPattern.exec(text) ?? [];
+  const seconds = Number(amount) * (secondsOfUnit[unit ?? ''] ?? NaN);
+  return seconds > 0 ? seconds : undefined;
+}
+
+const sharedSettings = {
+  LONGHAUL_TEMPORAL_ADDRESS: z.string().min(1).default('127.0.0.1:7233'),
+  LONGHAUL_TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  LONGHAUL_TASK_QUEUE_PREFIX: z
+    .string()
+    .regex(/^[a-z0-9-]{1,40}$/, 'lower-case letters, digits and hyphens, at most 40')
+    .default('longhaul'),
+  LONGHAUL_S3_ENDPOINT: z.url({ protocol: /^https?$/ }).default('http://127.0.0.1:9000'),
+  LONGHAUL_S3_REGION: z.string().min(1).default('us-east-1'),
+  LONGHAUL_S3_BUCKET: z.string().min(3).default('longhaul'),
+  LONGHAUL_S3_ACCESS_KEY: z.string().min(1),
+  LONGHAUL_S3_SECRET_KEY: z.string().min(1),
+  LONGHAUL_UPSTREAMS_FILE: z.string().min(1),
+  LONGHAUL_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+};
+
+const apiSettings = {
+  ...sharedSettings,
+  LONGHAUL_API_HOST: z.string().min(1).default('127.0.0.1'),
+  LONGHAUL_API_PORT: port(8700),
+  LONGHAUL_API_KEY: z.string().min(16, 'at least 16 characters'),
+  LONGHAUL_COMPLETION_WINDOWS: commaSeparated
+    .default(['24h'])
+    .refine(
+      (windows) => windows.length > 0 && windows.every((text) => windowSeconds(text) !== undefined),
+      'a comma-separated list such as 24h,48h,7d',
+    ),
+  LONGHAUL_UPLOAD_IDLE_TIMEOUT_MS: milliseconds(120_000),
+};
+
+const workerSettings = {
+  ...sharedSettings,
+  LONGHAUL_WORKER_ROLES: commaSeparated
+    .default([...workerRoles])
+    .pipe(z.array(z.enum(workerRoles)).min(1)),
+  LONGHAUL_WORKER_SLICES_MAX: z.coerce.number().int().min(1).max(256).default(8),
+  LONGHAUL_WORKER_BYTES_MAX: z.coerce.number().int().min(33_554_432).default(268_435_456),
+  LONGHAUL_SLICE_DURATION_MS: milliseconds(300_000),
+  LONGHAUL_CANCEL_GRACE_MS: milliseconds(30_000),
+  LONGHAUL_SHUTDOWN_GRACE_MS: milliseconds(10_000),
+};
+
+/** Every variable, for the documents' test. */
+export const settings = { ...apiSettings, ...workerSettings };
+
+export interface TemporalConfig {
+  readonly address: string;
+  readonly namespace: string;
+  readonly taskQueuePrefix: string;
+}
+
+export interface StoreConfig {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly bucket: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
+interface SharedConfig {
+  readonly temporal: TemporalConfig;
+  readonly store: StoreConfig;
+  readonly upstreamsFile: string;
+  readonly logLevel: string;
+}
+
+export interface ApiConfig extends SharedConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly key: string;
+  /** Accepted values of `completion_window`. */
+  readonly completionWindows: readonly string[];
+  /** An upload that sends nothing for this long is cut; there is no limit on its total time. */
+  readonly uploadIdleTimeoutMs: number;
+}
+
+export interface WorkerConfig extends SharedConfig {
+  readonly roles: readonly WorkerRole[];
+  /** Slices that run at a time on each of the two inference queues. */
+  readonly slicesMax: number;
+  /** Bytes of requests and answers that the process holds at a time. */
+  readonly bytesMax: number;
+  readonly sliceDurationMs: number;
+  /** How long requests in flight may go on after their batch was cancelled or has expired. */
+  readonly cancelGraceMs: number;
+  /** The same after the worker was told to stop. */
+  readonly shutdownGraceMs: number;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The settings are unusable; the message lists every problem, one on a line. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** @throws {@link ConfigError} */
+export function loadApiConfig(env: Environment): ApiConfig {
+  const read = parse(z.object(apiSettings), env);
+  return Object.freeze({
+    ...sharedConfig(read),
+    host: read.LONGHAUL_API_HOST,
+    port: read.LONGHAUL_API_PORT,
+    key: read.LONGHAUL_API_KEY,
+    completionWindows: read.LONGHAUL_COMPLETION_WINDOWS,
+    uploadIdleTimeoutMs: read.LONGHAUL_UPLOAD_IDLE_TIMEOUT_MS,
+  });
+}
+
+/** @throws {@link ConfigError} */
+export function loadWorkerConfig(env: Environment): WorkerConfig {
+  const read = parse(z.object(workerSettings), env);
+  return Object.freeze({
+    ...sharedConfig(read),
+    roles: read.LONGHAUL_WORKER_ROLES,
+    slicesMax: read.LONGHAUL_WORKER_SLICES_MAX,
+    bytesMax: read.LONGHAUL_WORKER_BYTES_MAX,
+    sliceDurationMs: read.LONGHAUL_SLICE_DURATION_MS,
+    cancelGraceMs: read.LONGHAUL_CANCEL_GRACE_MS,
+    shutdownGraceMs: read.LONGHAUL_SHUTDOWN_GRACE_MS,
+  });
+}
+
+type SharedSettings = z.output<z.ZodObject<typeof sharedSettings>>;
+
+function sharedConfig(read: SharedSettings): SharedConfig {
+  return {
+    temporal: {
+      address: read.LONGHAUL_TEMPORAL_ADDRESS,
+      namespace: read.LONGHAUL_TEMPORAL_NAMESPACE,
+      taskQueuePrefix: read.LONGHAUL_TASK_QUEUE_PREFIX,
+    },
+    store: {
+      endpoint: read.LONGHAUL_S3_ENDPOINT,
+      region: read.LONGHAUL_S3_REGION,
+      bucket: read.LONGHAUL_S3_BUCKET,
+      accessKey: read.LONGHAUL_S3_ACCESS_KEY,
+      secretKey: read.LONGHAUL_S3_SECRET_KEY,
+    },
+    upstreamsFile: read.LONGHAUL_UPSTREAMS_FILE,
+    logLevel: read.LONGHAUL_LOG_LEVEL,
+  };
+}
+
+function parse<T extends z.ZodType>(schema: T, env: Environment): z.output<T> {
+  // An empty variable, as compose files leave them, means the default.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const result = schema.safeParse(given);
+  if (!result.success) {
+    const problems = result.error.issues.map(
+      (issue) => `  ${issue.path.join('.')}: ${describe(issue, given)}`,
+    );
+    throw new ConfigError(`The settings are not usable:\n${problems.join('\n')}`);
+  }
+  return result.data;
+}
+
+function describe(issue: z.core.$ZodIssue, given: Environment): string {
+  const name = String(issue.path[0]);
+  return given[name] === undefined ? 'is required but not set' : issue.message;
+}

@@ -1,0 +1,237 @@
+/**
+ * The batch: its record, its statuses, and the one function that moves it from one to the next.
+ *
+ *   validating ──► failed                                   (the input did not validate)
+ *       │ └──────► cancelling ──► cancelled
+ *       └► in_progress ──► finalizing ──► completed | expired
+ *              └─────────► cancelling ──► cancelled
+ *
+ * Invariants:
+ * - Status only moves forward; a terminal record never changes again.
+ * - A timestamp, once set, never changes; at most one of the four terminal ones is set.
+ * - An event that has already taken effect leaves the record as it is, so that whoever records an
+ *   event may do so again after a crash.
+ * - How a batch ends is decided by its `end` object, not here: this only follows it.
+ *
+ * The table of status × event is in docs/batch-lifecycle.md; a test compares the two.
+ */
+import type { Endpoint } from './endpoints';
+import type { BatchId, FileId, ProjectId } from './ids';
+import type { Usage } from './usage';
+
+export const batchStatuses = [
+  'validating',
+  'failed',
+  'in_progress',
+  'finalizing',
+  'completed',
+  'expired',
+  'cancelling',
+  'cancelled',
+] as const;
+export type BatchStatus = (typeof batchStatuses)[number];
+
+export const terminalStatuses = ['failed', 'completed', 'expired', 'cancelled'] as const;
+export type TerminalStatus = (typeof terminalStatuses)[number];
+
+/** How a batch ends; written once, in `end`, by whoever comes first. */
+export type EndReason = 'completed' | 'cancelled' | 'expired' | 'failed';
+
+/** Content of the `end` object. */
+export interface BatchEnd {
+  readonly reason: EndReason;
+  /** Unix seconds. */
+  readonly at: number;
+}
+
+export interface RequestCounts {
+  readonly total: number;
+  readonly completed: number;
+  readonly failed: number;
+}
+
+export const noCounts: RequestCounts = { total: 0, completed: 0, failed: 0 };
+
+/** One reason why an input file did not validate. `line` is the 1-based physical line. */
+export interface BatchError {
+  readonly code: string;
+  readonly message: string;
+  readonly param: string | null;
+  readonly line: number | null;
+}
+
+/** The batch as it is stored. Times are Unix seconds. */
+export interface BatchRecord {
+  /** Grows by one with each write: equal contents would have equal ETags. */
+  readonly revision: number;
+  readonly id: BatchId;
+  readonly projectId: ProjectId;
+  readonly endpoint: Endpoint;
+  readonly completionWindow: string;
+  readonly inputFileId: string;
+  /** Ids that the results will have, fixed at the start so that finalizing can be repeated. */
+  readonly resultFileIds: { readonly output: FileId; readonly error: FileId };
+  readonly outputExpiresAfterSeconds: number;
+  readonly metadata: Readonly<Record<string, string>> | null;
+  readonly status: BatchStatus;
+  readonly model: string | null;
+  readonly errors: readonly BatchError[] | null;
+  readonly outputFileId: FileId | null;
+  readonly errorFileId: FileId | null;
+  readonly requestCounts: RequestCounts;
+  readonly usage: Usage | null;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly inProgressAt: number | null;
+  readonly finalizingAt: number | null;
+  readonly completedAt: number | null;
+  readonly failedAt: number | null;
+  readonly expiredAt: number | null;
+  readonly cancellingAt: number | null;
+  readonly cancelledAt: number | null;
+}
+
+/** What is known of a batch when it is created; also the input of its workflow. */
+export type NewBatch = Pick<
+  BatchRecord,
+  | 'id'
+  | 'projectId'
+  | 'endpoint'
+  | 'completionWindow'
+  | 'inputFileId'
+  | 'resultFileIds'
+  | 'outputExpiresAfterSeconds'
+  | 'metadata'
+  | 'createdAt'
+  | 'expiresAt'
+>;
+
+/** What finalizing found in the seals. A file id is null when the file would have no line. */
+export interface BatchResult {
+  readonly outputFileId: FileId | null;
+  readonly errorFileId: FileId | null;
+  readonly requestCounts: RequestCounts;
+  readonly usage: Usage | null;
+}
+
+export const batchEvents = [
+  'validation_passed',
+  'validation_failed',
+  'end_decided',
+  'finalized',
+] as const;
+
+/** `at` is Unix seconds. */
+export type BatchEvent =
+  | {
+      readonly type: 'validation_passed';
+      readonly at: number;
+      readonly total: number;
+      readonly model: string;
+    }
+  | {
+      readonly type: 'validation_failed';
+      readonly at: number;
+      readonly errors: readonly BatchError[];
+    }
+  | { readonly type: 'end_decided'; readonly end: BatchEnd }
+  | {
+      readonly type: 'finalized';
+      readonly at: number;
+      readonly reason: 'completed' | 'cancelled' | 'expired';
+      readonly result: BatchResult;
+    };
+
+export function isTerminal(status: BatchStatus): status is TerminalStatus {
+  return (terminalStatuses as readonly string[]).includes(status);
+}
+
+/** The record of a batch that has just been created. */
+export function newBatchRecord(batch: NewBatch): BatchRecord {
+  return {
+    ...batch,
+    revision: 0,
+    status: 'validating',
+    model: null,
+    errors: null,
+    outputFileId: null,
+    errorFileId: null,
+    requestCounts: noCounts,
+    usage: null,
+    inProgressAt: null,
+    finalizingAt: null,
+    completedAt: null,
+    failedAt: null,
+    expiredAt: null,
+    cancellingAt: null,
+    cancelledAt: null,
+  };
+}
+
+/**
+ * The record after an event. Returns *the same object* when the event has already taken effect or
+ * comes too late to matter; the caller then has nothing to write.
+ */
+export function transition(record: BatchRecord, event: BatchEvent): BatchRecord {
+  const changes = changesOf(record, event);
+  return changes === undefined ? record : { ...record, ...changes, revision: record.revision + 1 };
+}
+
+type Changes = Partial<BatchRecord> | undefined;
+
+function changesOf(record: BatchRecord, event: BatchEvent): Changes {
+  switch (event.type) {
+    case 'validation_passed':
+      return onValidationPassed(record, event);
+    case 'validation_failed':
+      return record.status === 'validating'
+        ? { status: 'failed', failedAt: event.at, errors: event.errors }
+        : undefined;
+    case 'end_decided':
+      return onEndDecided(record, event.end);
+    case 'finalized':
+      return isTerminal(record.status)
+        ? undefined
+        : { ...event.result, ...terminalChanges(event.reason, event.at) };
+  }
+}
+
+function onValidationPassed(
+  record: BatchRecord,
+  event: Extract<BatchEvent, { type: 'validation_passed' }>,
+): Changes {
+  if (record.status !== 'validating') {
+    return undefined;
+  }
+  const requestCounts = { ...noCounts, total: event.total };
+  return { status: 'in_progress', inProgressAt: event.at, model: event.model, requestCounts };
+}
+
+function onEndDecided(record: BatchRecord, end: BatchEnd): Changes {
+  if (record.status !== 'validating' && record.status !== 'in_progress') {
+    return undefined;
+  }
+  switch (end.reason) {
+    case 'cancelled':
+      return { status: 'cancelling', cancellingAt: end.at };
+    case 'completed':
+    case 'expired':
+      return record.status === 'in_progress'
+        ? { status: 'finalizing', finalizingAt: end.at }
+        : undefined;
+    case 'failed':
+      // The reasons are not in `end`; `validation_failed` brings them.
+      return undefined;
+  }
+}
+
+function terminalChanges(reason: 'completed' | 'cancelled' | 'expired', at: number): Changes {
+  switch (reason) {
+    case 'completed':
+      return { status: 'completed', completedAt: at };
+    case 'cancelled':
+      return { status: 'cancelled', cancelledAt: at };
+    case 'expired':
+      return { status: 'expired', expiredAt: at };
+  }
+}

@@ -1,0 +1,79 @@
+/** Codes of bad lines and bad files, with their messages (OpenAI Batch: `errors.data[]`). */
+import type { BatchError } from './batch';
+
+type ErrorDetails = Omit<BatchError, 'line'>;
+
+export const batchErrors = {
+  invalidJsonLine: error('invalid_json_line', 'This line is not parseable as valid JSON.', null),
+  lineTooLong: (bytesMax: number) =>
+    error('invalid_request', `This line is longer than the maximum of ${bytesMax} bytes.`, null),
+  missingParameter: (key: string, param = key) =>
+    error('missing_required_parameter', `Missing required parameter: '${key}'.`, param),
+  invalidType: (param: string, expected: string) =>
+    error('invalid_type', `Invalid type for '${param}': expected ${expected}.`, param),
+  customIdTooLong: (lengthMax: number, length: number) =>
+    error(
+      'string_above_max_length',
+      `Invalid 'custom_id': string too long. Expected a string with maximum length ${lengthMax}, but got a string with length ${length} instead.`,
+      'custom_id',
+    ),
+  duplicateCustomId: error(
+    'duplicate_custom_id',
+    'The custom_id for this request is a duplicate of another request. The custom_id parameter must be unique for each request in a batch.',
+    'custom_id',
+  ),
+  invalidMethod: error(
+    'invalid_method',
+    "The method for this request is not supported. Only 'POST' is supported.",
+    'method',
+  ),
+  invalidUrl: error(
+    'invalid_url',
+    'The URL provided for this request does not match the batch endpoint.',
+    'url',
+  ),
+  mismatchedModel: (model: string) =>
+    error(
+      'mismatched_model',
+      `The model '${model}' for this request does not match the rest of the batch. Each batch must contain requests for a single model.`,
+      'body.model',
+    ),
+  modelNotFound: (model: string) =>
+    error(
+      'model_not_found',
+      `The provided model '${model}' is not supported by the Batch API.`,
+      'body.model',
+    ),
+  streamingUnsupported: error(
+    'streaming_unsupported',
+    'Chat Completions: Streaming is not supported in the Batch API.',
+    'body.stream',
+  ),
+  emptyFile: error(
+    'empty_file',
+    'The input file is empty. Please ensure that the batch contains at least one request.',
+    null,
+  ),
+  tooManyTasks: (linesMax: number) =>
+    error(
+      'too_many_tasks',
+      `The input file contains more than the maximum of ${linesMax} requests.`,
+      null,
+    ),
+  fileNotFound: (fileId: string) =>
+    error(
+      'invalid_request',
+      `Cannot find file ${fileId}, or the project does not have access to it.`,
+      'file_id',
+    ),
+  wrongPurpose: (purpose: string) =>
+    error(
+      'invalid_request',
+      `The input file must have purpose 'batch', but it has purpose '${purpose}'.`,
+      'file_id',
+    ),
+} as const;
+
+function error(code: string, message: string, param: string | null): ErrorDetails {
+  return { code, message, param };
+}

@@ -1,0 +1,61 @@
+/**
+ * Identifiers of batches, files and request lines.
+ *
+ * A batch or file id carries an *inverted* millisecond timestamp (12 hex digits) and 80 random bits
+ * (20 hex digits), so that the object store's natural key order is newest first and the `after`
+ * cursor of a list is the store's start-after. Clients treat ids as opaque.
+ */
+
+export type BatchId = `batch_${string}`;
+export type FileId = `file-${string}`;
+export type RequestId = `batch_req_${string}`;
+export type ProjectId = string;
+
+/** The only project there is until projects can be created. */
+export const defaultProjectId: ProjectId = 'default';
+
+const timestampDigits = 12;
+const randomDigits = 20;
+const timestampMsMax = 2 ** 48 - 1;
+
+const batchIdPattern = /^batch_[0-9a-f]{32}$/;
+const fileIdPattern = /^file-[0-9a-f]{32}$/;
+
+/** @param randomHex at least 20 hex digits from a cryptographic source. */
+export function makeBatchId(nowMs: number, randomHex: string): BatchId {
+  return `batch_${newestFirst(nowMs, randomHex)}`;
+}
+
+/** @param randomHex at least 20 hex digits from a cryptographic source. */
+export function makeFileId(nowMs: number, randomHex: string): FileId {
+  return `file-${newestFirst(nowMs, randomHex)}`;
+}
+
+/**
+ * The id of one result line: the batch's random part and the line's ordinal, so that it is the same
+ * whichever process answers the line, and however often.
+ */
+export function makeRequestId(batchId: BatchId, ordinal: number): RequestId {
+  return `batch_req_${batchId.slice(-randomDigits)}${hex(ordinal, timestampDigits)}`;
+}
+
+export function isBatchId(text: string): text is BatchId {
+  return batchIdPattern.test(text);
+}
+
+export function isFileId(text: string): text is FileId {
+  return fileIdPattern.test(text);
+}
+
+/** The workflow id of one shard: readable in the Web UI, and below its batch in a sorted list. */
+export function shardWorkflowId(batchId: BatchId, shardIndex: number): string {
+  return `${batchId}/shard-${String(shardIndex).padStart(5, '0')}`;
+}
+
+function newestFirst(nowMs: number, randomHex: string): string {
+  return hex(timestampMsMax - nowMs, timestampDigits) + randomHex.slice(0, randomDigits);
+}
+
+function hex(value: number, digits: number): string {
+  return value.toString(16).padStart(digits, '0');
+}

@@ -1,0 +1,164 @@
+/**
+ * Finds where the members of a JSON object lie in its bytes, without parsing their values.
+ *
+ * Bodies are spliced, never re-printed: `JSON.stringify(JSON.parse(x))` changes numbers and drops
+ * duplicate keys. So the parts that have to be read or replaced are addressed by byte span.
+ *
+ * The input must be one valid JSON object in UTF-8; validation has seen to that, and for anything
+ * else the result is unspecified. A key that occurs twice counts with its last value, as in
+ * `JSON.parse`.
+ */
+
+/** Bytes `start` (included) to `end` (excluded). */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+const comma = 0x2c;
+const colon = 0x3a;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+const space = 0x20;
+
+/**
+ * Spans of the named members' values, in the order of `keys`; `undefined` where the object that
+ * starts at or after `from` has no such member.
+ */
+export function memberSpans(
+  bytes: Uint8Array,
+  keys: readonly string[],
+  from = 0,
+): (Span | undefined)[] {
+  const spans: (Span | undefined)[] = keys.map(() => undefined);
+  let at = skipSpace(bytes, from) + 1;
+  for (;;) {
+    at = skipSpace(bytes, at);
+    const byte = bytes[at];
+    if (byte === comma) {
+      at += 1;
+      continue;
+    }
+    if (byte !== quote) {
+      return spans;
+    }
+    const keyEnd = skipString(bytes, at);
+    const index = indexOfKey(bytes, at + 1, keyEnd - 1, keys);
+    const start = skipSpace(bytes, skipColon(bytes, keyEnd));
+    const end = skipValue(bytes, start);
+    if (index >= 0) {
+      spans[index] = { start, end };
+    }
+    at = end;
+  }
+}
+
+function indexOfKey(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  keys: readonly string[],
+): number {
+  for (let at = start; at < end; at++) {
+    if (bytes[at] === backslash) {
+      return keys.indexOf(unescaped(bytes, start, end));
+    }
+  }
+  return keys.findIndex((key) => equalsAscii(bytes, start, end, key));
+}
+
+function equalsAscii(bytes: Uint8Array, start: number, end: number, key: string): boolean {
+  if (end - start !== key.length) {
+    return false;
+  }
+  for (let at = 0; at < key.length; at++) {
+    if (bytes[start + at] !== key.charCodeAt(at)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** A key that was written with escapes, such as `"b\u006fdy"`. Only ASCII keys are looked for. */
+function unescaped(bytes: Uint8Array, start: number, end: number): string {
+  const text = Array.from(bytes.subarray(start, end), (byte) => String.fromCharCode(byte)).join('');
+  return JSON.parse(`"${text}"`) as string;
+}
+
+function skipSpace(bytes: Uint8Array, from: number): number {
+  let at = from;
+  for (let byte = bytes[at]; byte !== undefined && byte <= space; byte = bytes[at]) {
+    at += 1;
+  }
+  return at;
+}
+
+function skipColon(bytes: Uint8Array, from: number): number {
+  const at = skipSpace(bytes, from);
+  return bytes[at] === colon ? at + 1 : at;
+}
+
+/** From an opening quote to behind the closing one. */
+function skipString(bytes: Uint8Array, from: number): number {
+  let at = bytes.indexOf(quote, from + 1);
+  while (at !== -1 && isEscaped(bytes, at)) {
+    at = bytes.indexOf(quote, at + 1);
+  }
+  return at === -1 ? bytes.length : at + 1;
+}
+
+/** Whether an odd number of backslashes stands before the byte. */
+function isEscaped(bytes: Uint8Array, at: number): boolean {
+  let before = at - 1;
+  while (bytes[before] === backslash) {
+    before -= 1;
+  }
+  return (at - before) % 2 === 0;
+}
+
+function skipValue(bytes: Uint8Array, from: number): number {
+  switch (bytes[from]) {
+    case quote:
+      return skipString(bytes, from);
+    case openBrace:
+    case openBracket:
+      return skipNested(bytes, from);
+    case undefined:
+    default:
+      return skipScalar(bytes, from);
+  }
+}
+
+function skipNested(bytes: Uint8Array, from: number): number {
+  let depth = 0;
+  for (let at = from; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === quote) {
+      at = skipString(bytes, at) - 1;
+    } else if (byte === openBrace || byte === openBracket) {
+      depth += 1;
+    } else if (byte === closeBrace || byte === closeBracket) {
+      depth -= 1;
+      if (depth === 0) {
+        return at + 1;
+      }
+    }
+  }
+  return bytes.length;
+}
+
+function skipScalar(bytes: Uint8Array, from: number): number {
+  let at = from;
+  for (let byte = bytes[at]; byte !== undefined && !endsScalar(byte); byte = bytes[at]) {
+    at += 1;
+  }
+  return at;
+}
+
+function endsScalar(byte: number): boolean {
+  return byte <= space || byte === comma || byte === closeBrace || byte === closeBracket;
+}

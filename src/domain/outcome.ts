@@ -1,0 +1,29 @@
+/** Final result of a request line, and the line that says so. */
+
+/** The one-byte kind of a result line in a segment's index. The numbers are stored: never reuse one. */
+export const outcomeKinds = { completed: 1, failed: 2, cancelled: 3, expired: 4 } as const;
+export type Outcome = keyof typeof outcomeKinds;
+export type OutcomeKind = (typeof outcomeKinds)[Outcome];
+
+/** Completed lines go to the output file, all others to the error file. */
+export function isOutput(kind: number): boolean {
+  return kind === outcomeKinds.completed;
+}
+
+/** Why a line has no answer (OpenAI Batch: `error` of a result line). */
+export interface LineFailure {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A line that never ran because its batch ended. */
+export const unansweredFailures: Readonly<Record<'cancelled' | 'expired', LineFailure>> = {
+  cancelled: {
+    code: 'batch_cancelled',
+    message: 'This request was not executed because the batch was cancelled.',
+  },
+  expired: {
+    code: 'batch_expired',
+    message: 'This request could not be executed before the completion window expired.',
+  },
+};

@@ -1,0 +1,104 @@
+/**
+ * The fate of an attempt at a request line, and how long to wait before the next one.
+ *
+ * An attempt ends in one of three ways. An *answer* is the line's result, good or bad. A *line
+ * fault* may get better and uses up an attempt. A fault of the *route* or a *rate limit* says
+ * nothing about the line: it waits, and the attempt is not counted — unless the same upstream
+ * meanwhile answers other lines, which shows that this line is the trouble after all (a request
+ * above its token limit would otherwise be refused for ever).
+ */
+
+export const attemptKinds = [
+  'answer',
+  'server_error',
+  'unavailable',
+  'rate_limited',
+  'route_fault',
+] as const;
+export type AttemptKind = (typeof attemptKinds)[number];
+
+/** How a failed attempt counts: `if_others_succeed` needs a 2xx for another line since it began. */
+interface AttemptPolicy {
+  readonly counts: 'always' | 'if_others_succeed' | 'unless_down';
+  readonly attemptsMax: number;
+}
+
+export const attemptPolicies: Readonly<Record<Exclude<AttemptKind, 'answer'>, AttemptPolicy>> = {
+  server_error: { counts: 'always', attemptsMax: 5 },
+  unavailable: { counts: 'unless_down', attemptsMax: 5 },
+  rate_limited: { counts: 'if_others_succeed', attemptsMax: 20 },
+  route_fault: { counts: 'if_others_succeed', attemptsMax: 5 },
+};
+
+/** What is known about the upstream when an attempt has failed. */
+export interface AttemptContext {
+  /** The upstream answered another line with 2xx since this attempt began. */
+  readonly othersSucceeded: boolean;
+  /** The circuit breaker holds the upstream for down. */
+  readonly upstreamDown: boolean;
+}
+
+/** Judges an HTTP status of an upstream. 404 is a model that is not loaded or a wrong base URL. */
+export function attemptKindOf(status: number): AttemptKind {
+  switch (status) {
+    case 429:
+      return 'rate_limited';
+    case 401:
+    case 403:
+    case 404:
+      return 'route_fault';
+    case 502:
+    case 503:
+    case 504:
+      return 'unavailable';
+    case 408:
+    case 409:
+    case 425:
+      return 'server_error';
+    default:
+      return status >= 500 ? 'server_error' : 'answer';
+  }
+}
+
+export function attemptCounts(
+  kind: Exclude<AttemptKind, 'answer'>,
+  context: AttemptContext,
+): boolean {
+  switch (attemptPolicies[kind].counts) {
+    case 'always':
+      return true;
+    case 'if_others_succeed':
+      return context.othersSucceeded;
+    case 'unless_down':
+      return !context.upstreamDown;
+  }
+}
+
+const backoffMsMin = 500;
+const backoffMsMax = 30_000;
+
+/**
+ * Exponential backoff with full jitter: between half of and all of 0.5 s · 2ⁿ, at most 30 s.
+ *
+ * @param failures failed attempts so far, at least 1.
+ * @param random in [0, 1).
+ */
+export function backoffMs(failures: number, random: number): number {
+  const ceiling = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(failures - 1, 16));
+  return Math.round(ceiling * (0.5 + random / 2));
+}
+
+const retryAfterMsMax = 10 * 60_000;
+
+/**
+ * `Retry-After` in milliseconds, in seconds or as an HTTP date (RFC 9110 §10.2.3), capped at ten
+ * minutes because an upstream is not trusted. `undefined` when absent or unreadable.
+ */
+export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) {
+    return undefined;
+  }
+  const text = header.trim();
+  const waitMs = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
+  return Number.isNaN(waitMs) ? undefined : Math.min(retryAfterMsMax, Math.max(0, waitMs));
+}

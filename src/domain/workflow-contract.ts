@@ -1,0 +1,92 @@
+/**
+ * Names and payloads that the API, the workflows and the activities share. They are stored in
+ * histories: a name never changes its meaning, and a payload only gains optional fields.
+ */
+import type { BatchEnd, EndReason, NewBatch } from './batch';
+import type { BatchId, ProjectId } from './ids';
+
+export const batchWorkflowName = 'batchWorkflow';
+export const shardWorkflowName = 'shardWorkflow';
+export const cancelSignalName = 'cancelBatch';
+
+/** Task queues. The prefix separates deployments that share a Temporal namespace. */
+export interface TaskQueues {
+  /** Workflows and control activities. */
+  readonly orchestrator: string;
+  /** Slices of batches with several shards. */
+  readonly inference: string;
+  /** Slices of batches with one shard, which never wait behind five-minute slices. */
+  readonly inferenceShort: string;
+}
+
+export function taskQueues(prefix: string): TaskQueues {
+  return {
+    orchestrator: `${prefix}-batches`,
+    inference: `${prefix}-inference`,
+    inferenceShort: `${prefix}-inference-short`,
+  };
+}
+
+/** Custom search attributes, by name and type; registered when the namespace is set up. */
+export const searchAttributes = {
+  BatchStatus: 'KEYWORD',
+  BatchProject: 'KEYWORD',
+  BatchModel: 'KEYWORD',
+  BatchRequests: 'INT',
+  BatchExpiresAt: 'DATETIME',
+} as const;
+
+export interface BatchWorkflowInput {
+  readonly batch: NewBatch;
+  /** Prefix of the task queues that the batch's activities go to. */
+  readonly taskQueuePrefix: string;
+}
+
+export interface BatchWorkflowResult {
+  readonly status: EndReason;
+}
+
+/** What every activity of a batch is about. */
+export interface BatchRef {
+  readonly projectId: ProjectId;
+  readonly batchId: BatchId;
+}
+
+export interface ShardRef extends BatchRef {
+  readonly shardIndex: number;
+}
+
+export interface ShardWorkflowInput {
+  readonly shard: ShardRef;
+  /** Task queue of the slices. */
+  readonly inferenceTaskQueue: string;
+}
+
+/** Answered lines of a shard, from committed segments only. */
+export interface ShardCounts {
+  readonly completed: number;
+  readonly failed: number;
+}
+
+export interface SliceResult {
+  readonly sealed: boolean;
+  /** The slice stopped because the batch's `end` object exists. */
+  readonly ended: boolean;
+  readonly counts: ShardCounts;
+}
+
+export type OpenBatchResult = { readonly proceed: true } | { readonly proceed: false };
+
+export type ValidationResult =
+  | {
+      readonly valid: true;
+      readonly total: number;
+      readonly shardCount: number;
+      readonly model: string;
+    }
+  | { readonly valid: false; readonly errorCount: number }
+  /** The batch ended, or the activity was cancelled, before the file was read to its end. */
+  | { readonly valid: undefined };
+
+/** How the batch turned out to end, whoever decided it. */
+export type DecidedEnd = BatchEnd;

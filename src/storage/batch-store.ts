@@ -1,0 +1,129 @@
+/** Batch records, ends, plans and progress, on the object store. */
+import type { BatchEnd, BatchEvent, BatchRecord, NewBatch } from '../domain/batch';
+import { newBatchRecord, transition } from '../domain/batch';
+import type { BatchId, ProjectId } from '../domain/ids';
+import { isBatchId } from '../domain/ids';
+import { batchKeys, batchesPrefix, openBatchKey } from '../domain/object-keys';
+import type { ShardPlan } from '../domain/shard-plan';
+import type { BatchRef, ShardCounts } from '../domain/workflow-contract';
+import { getJson, putJson } from './json-object';
+import type { ListPage, ObjectStore } from './object-store';
+
+/** Content of a progress object: per shard index, the epoch and what its segments hold. */
+export type Progress = Readonly<Record<string, readonly [number, number, number]>>;
+
+export class BatchStore {
+  constructor(private readonly store: ObjectStore) {}
+
+  /** Writes the record of a new batch and its marker, unless it has a record already. */
+  async create(batch: NewBatch): Promise<void> {
+    await this.store.put(openBatchKey(batch.projectId, batch.id), new Uint8Array());
+    const key = batchKeys(batch.projectId, batch.id).record;
+    await putJson(this.store, key, newBatchRecord(batch), { ifAbsent: true });
+  }
+
+  async get(ref: BatchRef): Promise<BatchRecord | undefined> {
+    const stored = await getJson<BatchRecord>(this.store, keysOf(ref).record);
+    return stored?.value;
+  }
+
+  /**
+   * Applies an event by compare-and-swap until it is in the record or has no effect on it.
+   *
+   * @returns the record as it then is; `undefined` when there is none.
+   */
+  async apply(ref: BatchRef, event: BatchEvent): Promise<BatchRecord | undefined> {
+    const key = keysOf(ref).record;
+    for (;;) {
+      const stored = await getJson<BatchRecord>(this.store, key);
+      if (stored === undefined) {
+        return undefined;
+      }
+      const next = transition(stored.value, event);
+      if (next === stored.value) {
+        return next;
+      }
+      if ((await putJson(this.store, key, next, { ifEtag: stored.etag })) !== undefined) {
+        return next;
+      }
+    }
+  }
+
+  async getEnd(ref: BatchRef): Promise<BatchEnd | undefined> {
+    return (await getJson<BatchEnd>(this.store, keysOf(ref).end))?.value;
+  }
+
+  /** Decides how a batch ends, unless that is decided; returns what holds. */
+  async decideEnd(ref: BatchRef, proposed: BatchEnd): Promise<BatchEnd> {
+    for (;;) {
+      const won = await putJson(this.store, keysOf(ref).end, proposed, { ifAbsent: true });
+      if (won !== undefined) {
+        return proposed;
+      }
+      const decided = await this.getEnd(ref);
+      if (decided !== undefined) {
+        return decided;
+      }
+    }
+  }
+
+  async putPlan(ref: BatchRef, plan: ShardPlan): Promise<void> {
+    await putJson(this.store, keysOf(ref).plan, plan);
+  }
+
+  async getPlan(ref: BatchRef): Promise<ShardPlan | undefined> {
+    return (await getJson<ShardPlan>(this.store, keysOf(ref).plan))?.value;
+  }
+
+  async getProgress(ref: BatchRef, processName: string): Promise<Progress> {
+    return (await getJson<Progress>(this.store, keysOf(ref).progress(processName)))?.value ?? {};
+  }
+
+  async putProgress(ref: BatchRef, processName: string, progress: Progress): Promise<void> {
+    await putJson(this.store, keysOf(ref).progress(processName), progress);
+  }
+
+  /** Live counts of a running batch: of every shard, what its highest epoch reports. */
+  async liveCounts(ref: BatchRef): Promise<ShardCounts> {
+    const page = await this.store.list(keysOf(ref).progressPrefix);
+    const objects = await Promise.all(
+      page.items.map(async (item) => await getJson<Progress>(this.store, item.key)),
+    );
+    const newest = new Map<string, readonly [number, number, number]>();
+    for (const [shard, entry] of objects.flatMap((object) => Object.entries(object?.value ?? {}))) {
+      if (entry[0] >= (newest.get(shard)?.[0] ?? 0)) {
+        newest.set(shard, entry);
+      }
+    }
+    return [...newest.values()].reduce<ShardCounts>(
+      (sum, [, completed, failed]) => ({
+        completed: sum.completed + completed,
+        failed: sum.failed + failed,
+      }),
+      { completed: 0, failed: 0 },
+    );
+  }
+
+  /** Removes the marker of a batch that has become terminal. */
+  async close(ref: BatchRef): Promise<void> {
+    await this.store.delete([openBatchKey(ref.projectId, ref.batchId)]);
+  }
+
+  /** Ids of a project's batches, newest first. */
+  async list(
+    projectId: ProjectId,
+    options: { readonly after?: BatchId; readonly limit: number },
+  ): Promise<ListPage<BatchId>> {
+    const prefix = batchesPrefix(projectId);
+    const page = await this.store.listFolders(prefix, {
+      ...(options.after !== undefined && { after: `${prefix}${options.after}/` }),
+      limit: options.limit,
+    });
+    const ids = page.items.map((folder) => folder.slice(prefix.length, -1)).filter(isBatchId);
+    return { items: ids, hasMore: page.hasMore };
+  }
+}
+
+function keysOf(ref: BatchRef): ReturnType<typeof batchKeys> {
+  return batchKeys(ref.projectId, ref.batchId);
+}

@@ -1,0 +1,87 @@
+/**
+ * The port to the object store, the only database. Any S3 can stand behind it.
+ *
+ * Promises, checked by one suite against every implementation (test/conformance):
+ * - an object is visible whole or not at all, and durable before a write resolves;
+ * - a read or a list that starts after a write resolved sees it;
+ * - of several conditional writes that race, exactly one wins; a writer that lost its answer and
+ *   repeats the call is told that it won;
+ * - keys are listed in the order of their UTF-8 bytes.
+ *
+ * A missing object is a value, never an exception. Everything that fails for reasons of the network
+ * or the store is retried inside for a while and then thrown as {@link StoreFault}.
+ */
+import type { Readable } from 'node:stream';
+
+export interface ObjectInfo {
+  readonly etag: string;
+  readonly sizeBytes: number;
+}
+
+export interface StoredObject {
+  readonly etag: string;
+  readonly bytes: Buffer;
+}
+
+export interface ListedObject {
+  readonly key: string;
+  readonly sizeBytes: number;
+}
+
+/** Part of an object; `length` is at least 1. */
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A run of bytes of an existing object. */
+export interface ObjectSlice extends ByteRange {
+  readonly key: string;
+}
+
+/** `absent`: only if there is no such object. `etag`: only if the object is still this one. */
+export type WriteCondition = { readonly ifAbsent: true } | { readonly ifEtag: string };
+
+export interface ListOptions {
+  /** Only keys behind this one. */
+  readonly after?: string;
+  /** At most this many, up to 1,000; default 1,000. */
+  readonly limit?: number;
+}
+
+export interface ListPage<T> {
+  readonly items: readonly T[];
+  /** There are more behind the last item. */
+  readonly hasMore: boolean;
+}
+
+export interface ObjectStore {
+  /** Writes a small object. `undefined` when the condition did not hold. */
+  put(key: string, bytes: Uint8Array, condition?: WriteCondition): Promise<ObjectInfo | undefined>;
+  /**
+   * Writes an object of any size from a stream, in constant memory. Nothing is visible, and nothing
+   * is left behind, when the stream fails; its error is then thrown as it is.
+   */
+  putStream(key: string, source: Readable): Promise<ObjectInfo>;
+  /** Strings slices of objects together, moving as few bytes as possible through this process. */
+  concatenate(key: string, slices: readonly ObjectSlice[]): Promise<ObjectInfo>;
+  get(key: string): Promise<StoredObject | undefined>;
+  /** `undefined` also when the range is not wholly inside the object. */
+  getRange(key: string, range: ByteRange): Promise<Buffer | undefined>;
+  /**
+   * A stream of the object, or of a range of it. `undefined` when there is none. A stream that
+   * breaks off ends with a {@link StoreFault}; the reader destroys a stream that it leaves early.
+   */
+  openRead(key: string, range?: ByteRange): Promise<Readable | undefined>;
+  head(key: string): Promise<ObjectInfo | undefined>;
+  list(prefix: string, options?: ListOptions): Promise<ListPage<ListedObject>>;
+  /** The distinct "folders" right below a prefix, each with its final slash. */
+  listFolders(prefix: string, options?: ListOptions): Promise<ListPage<string>>;
+  /** Deleting what does not exist succeeds. */
+  delete(keys: readonly string[]): Promise<void>;
+}
+
+/** The store cannot be reached or does not do what it should; worth trying again later. */
+export class StoreFault extends Error {
+  override readonly name = 'StoreFault';
+}
