@@ -34,7 +34,7 @@ export interface ByteRange {
   readonly length: number;
 }
 
-/** A run of bytes of an existing object. */
+/** A run of bytes of an existing object; here `length` may be 0. */
 export interface ObjectSlice extends ByteRange {
   readonly key: string;
 }
@@ -42,10 +42,13 @@ export interface ObjectSlice extends ByteRange {
 /** `absent`: only if there is no such object. `etag`: only if the object is still this one. */
 export type WriteCondition = { readonly ifAbsent: true } | { readonly ifEtag: string };
 
+/** S3: one page of a list. */
+export const listLimitMax = 1_000;
+
 export interface ListOptions {
-  /** Only keys behind this one. */
+  /** Only keys behind this one; in a list of folders, only folders behind it. */
   readonly after?: string;
-  /** At most this many, up to 1,000; default 1,000. */
+  /** At most this many, 1 to {@link listLimitMax}, which is the default. */
   readonly limit?: number;
 }
 
@@ -84,4 +87,16 @@ export interface ObjectStore {
 /** The store cannot be reached or does not do what it should; worth trying again later. */
 export class StoreFault extends Error {
   override readonly name = 'StoreFault';
+}
+
+/** @throws RangeError when a range cannot be one: a bug of the caller, not a missing object. */
+export function assertRange({ offset, length }: ByteRange): void {
+  if (!(
+    Number.isSafeInteger(offset) &&
+    Number.isSafeInteger(length) &&
+    offset >= 0 &&
+    length >= 0
+  )) {
+    throw new RangeError(`Not a range of bytes [offset=${offset}, length=${length}]`);
+  }
 }
