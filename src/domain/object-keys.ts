@@ -13,6 +13,7 @@ export interface BatchKeys {
   readonly plan: string;
   /** All bad lines of an input that did not validate; the record holds the first of them. */
   readonly errors: string;
+  readonly shardsPrefix: string;
   readonly progressPrefix: string;
   progress(processName: string): string;
   shard(shardIndex: number): ShardKeys;
@@ -20,11 +21,12 @@ export interface BatchKeys {
 
 export interface ShardKeys {
   readonly epochsPrefix: string;
-  readonly segmentsPrefix: string;
   epoch(epoch: number): string;
   /** Prefix of the segments that the owner of one epoch wrote. */
   segmentsOf(epoch: number): string;
   segment(epoch: number, sequence: number): string;
+  /** A compacted segment: it counts only once an epoch names it. */
+  compacted(epoch: number): string;
   sealedOutput(epoch: number): string;
   sealedErrors(epoch: number): string;
 }
@@ -59,6 +61,7 @@ export function batchKeys(projectId: ProjectId, batchId: BatchId): BatchKeys {
     end: `${prefix}end`,
     plan: `${prefix}plan.json`,
     errors: `${prefix}errors.jsonl`,
+    shardsPrefix: `${prefix}shards/`,
     progressPrefix: `${prefix}progress/`,
     progress: (processName) => `${prefix}progress/${processName}`,
     shard: (shardIndex) => shardKeys(`${prefix}shards/${padded(shardIndex, 5)}/`),
@@ -81,10 +84,10 @@ function shardKeys(prefix: string): ShardKeys {
   const segmentsOf = (epoch: number): string => `${prefix}segments/${padded(epoch, 8)}-`;
   return {
     epochsPrefix: `${prefix}epochs/`,
-    segmentsPrefix: `${prefix}segments/`,
     epoch: (epoch) => `${prefix}epochs/${padded(epoch, 8)}`,
     segmentsOf,
     segment: (epoch, sequence) => `${segmentsOf(epoch)}${padded(sequence, 8)}`,
+    compacted: (epoch) => `${prefix}compacted/${padded(epoch, 8)}`,
     sealedOutput: (epoch) => `${prefix}sealed/${padded(epoch, 8)}-output.jsonl`,
     sealedErrors: (epoch) => `${prefix}sealed/${padded(epoch, 8)}-errors.jsonl`,
   };

@@ -1,0 +1,190 @@
+/**
+ * The format of a segment: result lines of one shard, with an index that can be read without them.
+ *
+ *     lines     result lines one after another, ascending by ordinal, each ending in a line feed
+ *     index     16 bytes a line:  ordinal u32 · offset u48 · length u32 · kind u8 · zero u8
+ *     footer    80 bytes:         magic "LHSEG001" · line count u32 · bytes of lines u48
+ *                                 crc of lines u32 · crc of index u32
+ *                                 completed u32 · failed u32
+ *                                 input, cached, output, reasoning, total tokens u48 each
+ *                                 zero u48 · reserved u32 · crc of the footer's first 76 bytes u32
+ *
+ * All numbers are big-endian; crc is CRC-32 as in zlib. `offset` counts from the start of the lines.
+ * `kind` is one of `outcomeKinds`. A segment is valid when both of its small checksums match and its
+ * size is lines + index + footer; the checksum of the lines is compared when they are merged.
+ */
+import { crc32 } from 'node:zlib';
+import { outcomeKinds } from '../domain/outcome';
+import { addUsage, noUsage, type Usage } from '../domain/usage';
+
+export const footerBytes = 80;
+const indexEntryBytes = 16;
+const magic = Buffer.from('LHSEG001', 'latin1');
+
+/** One finished line. `bytes` ends in a line feed. */
+export interface SegmentLine {
+  readonly ordinal: number;
+  readonly kind: number;
+  readonly bytes: Uint8Array;
+  readonly usage: Usage;
+}
+
+/** What the footer says. Byte counts exclude index and footer. */
+export interface SegmentSummary {
+  readonly lineCount: number;
+  readonly linesBytes: number;
+  readonly linesCrc: number;
+  readonly indexCrc: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly usage: Usage;
+}
+
+/** Where the lines of a segment are, in ascending order of ordinals. */
+export interface SegmentIndex {
+  readonly ordinals: Uint32Array;
+  readonly offsets: Float64Array;
+  readonly lengths: Uint32Array;
+  readonly kinds: Uint8Array;
+}
+
+export interface EncodedSegment {
+  readonly bytes: Buffer;
+  readonly summary: SegmentSummary;
+  readonly index: SegmentIndex;
+}
+
+/** Encodes lines, at least one, in any order, no ordinal twice. */
+export function encodeSegment(lines: readonly SegmentLine[]): EncodedSegment {
+  const sorted = lines.toSorted((a, b) => a.ordinal - b.ordinal);
+  const linesBytes = sorted.reduce((sum, line) => sum + line.bytes.length, 0);
+  const bytes = Buffer.allocUnsafe(segmentBytes(sorted.length, linesBytes));
+  const index = emptyIndex(sorted.length);
+  let offset = 0;
+  sorted.forEach((line, at) => {
+    bytes.set(line.bytes, offset);
+    index.ordinals[at] = line.ordinal;
+    index.offsets[at] = offset;
+    index.lengths[at] = line.bytes.length;
+    index.kinds[at] = line.kind;
+    offset += line.bytes.length;
+  });
+  const linesCrc = crc32(bytes.subarray(0, linesBytes));
+  const usage = sorted.reduce<Usage>((sum, line) => addUsage(sum, line.usage), noUsage);
+  const { tail, summary } = encodeTail(index, { linesBytes, linesCrc, usage });
+  bytes.set(tail, linesBytes);
+  return { bytes, summary, index };
+}
+
+/** Index and footer of a segment whose lines are known: what follows them in the object. */
+export function encodeTail(
+  index: SegmentIndex,
+  lines: Pick<SegmentSummary, 'linesBytes' | 'linesCrc' | 'usage'>,
+): { readonly tail: Buffer; readonly summary: SegmentSummary } {
+  const lineCount = index.ordinals.length;
+  const tail = Buffer.alloc(lineCount * indexEntryBytes + footerBytes);
+  const indexPart = tail.subarray(0, lineCount * indexEntryBytes);
+  writeIndex(indexPart, index);
+  const summary: SegmentSummary = {
+    ...lines,
+    lineCount,
+    indexCrc: crc32(indexPart),
+    completed: countOf(index.kinds, outcomeKinds.completed),
+    failed: countOf(index.kinds, outcomeKinds.failed),
+  };
+  writeFooter(tail.subarray(indexPart.length), summary);
+  return { tail, summary };
+}
+
+/** Size of a segment in bytes. */
+export function segmentBytes(lineCount: number, linesBytes: number): number {
+  return linesBytes + tailBytes(lineCount);
+}
+
+/** Size of index and footer in bytes. */
+export function tailBytes(lineCount: number): number {
+  return lineCount * indexEntryBytes + footerBytes;
+}
+
+/** `undefined` when the footer is not one, or does not fit an object of this size. */
+export function decodeFooter(footer: Buffer, objectBytes: number): SegmentSummary | undefined {
+  if (
+    footer.length !== footerBytes ||
+    !footer.subarray(0, magic.length).equals(magic) ||
+    footer.readUInt32BE(76) !== crc32(footer.subarray(0, 76))
+  ) {
+    return undefined;
+  }
+  const summary: SegmentSummary = {
+    lineCount: footer.readUInt32BE(8),
+    linesBytes: footer.readUIntBE(12, 6),
+    linesCrc: footer.readUInt32BE(18),
+    indexCrc: footer.readUInt32BE(22),
+    completed: footer.readUInt32BE(26),
+    failed: footer.readUInt32BE(30),
+    usage: {
+      inputTokens: footer.readUIntBE(34, 6),
+      cachedTokens: footer.readUIntBE(40, 6),
+      outputTokens: footer.readUIntBE(46, 6),
+      reasoningTokens: footer.readUIntBE(52, 6),
+      totalTokens: footer.readUIntBE(58, 6),
+    },
+  };
+  return segmentBytes(summary.lineCount, summary.linesBytes) === objectBytes ? summary : undefined;
+}
+
+/** `undefined` when the bytes are not the index that the summary describes. */
+export function decodeIndex(bytes: Buffer, summary: SegmentSummary): SegmentIndex | undefined {
+  if (bytes.length !== summary.lineCount * indexEntryBytes || crc32(bytes) !== summary.indexCrc) {
+    return undefined;
+  }
+  const index = emptyIndex(summary.lineCount);
+  for (let at = 0; at < summary.lineCount; at++) {
+    const entry = at * indexEntryBytes;
+    index.ordinals[at] = bytes.readUInt32BE(entry);
+    index.offsets[at] = bytes.readUIntBE(entry + 4, 6);
+    index.lengths[at] = bytes.readUInt32BE(entry + 10);
+    index.kinds[at] = bytes.readUInt8(entry + 14);
+  }
+  return index;
+}
+
+export function emptyIndex(lineCount: number): SegmentIndex {
+  return {
+    ordinals: new Uint32Array(lineCount),
+    offsets: new Float64Array(lineCount),
+    lengths: new Uint32Array(lineCount),
+    kinds: new Uint8Array(lineCount),
+  };
+}
+
+function writeIndex(target: Buffer, index: SegmentIndex): void {
+  index.ordinals.forEach((ordinal, at) => {
+    const entry = at * indexEntryBytes;
+    target.writeUInt32BE(ordinal, entry);
+    target.writeUIntBE(index.offsets[at] ?? 0, entry + 4, 6);
+    target.writeUInt32BE(index.lengths[at] ?? 0, entry + 10);
+    target.writeUInt8(index.kinds[at] ?? 0, entry + 14);
+  });
+}
+
+function writeFooter(footer: Buffer, summary: SegmentSummary): void {
+  const { usage } = summary;
+  footer.set(magic, 0);
+  footer.writeUInt32BE(summary.lineCount, 8);
+  footer.writeUIntBE(summary.linesBytes, 12, 6);
+  footer.writeUInt32BE(summary.linesCrc, 18);
+  footer.writeUInt32BE(summary.indexCrc, 22);
+  footer.writeUInt32BE(summary.completed, 26);
+  footer.writeUInt32BE(summary.failed, 30);
+  footer.writeUIntBE(usage.inputTokens, 34, 6);
+  footer.writeUIntBE(usage.cachedTokens, 40, 6);
+  footer.writeUIntBE(usage.outputTokens, 46, 6);
+  footer.writeUIntBE(usage.reasoningTokens, 52, 6);
+  footer.writeUIntBE(usage.totalTokens, 58, 6);
+  footer.writeUInt32BE(crc32(footer.subarray(0, 76)), 76);
+}
+
+function countOf(kinds: Uint8Array, kind: number): number {
+  return kinds.reduce((count, each) => (each === kind ? count + 1 : count), 0);
+}
