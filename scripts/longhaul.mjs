@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+// The one entry of every npm script: makes sure that the dependencies, the build and the servers
+// are there, then runs the command. Plain JavaScript without dependencies, because it is what
+// installs them; and nothing here that an old Node cannot parse, so that it can say that it is old.
+
+const nodeVersionMin = [20, 19];
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < nodeVersionMin[0] || (major === nodeVersionMin[0] && minor < nodeVersionMin[1])) {
+  console.error(
+    `Longhaul needs Node.js ${nodeVersionMin.join('.')} or newer, and this is ${process.versions.node}: ` +
+      'install a newer one (https://nodejs.org) and run the command again.',
+  );
+  process.exit(1);
+}
+
+import('./setup/commands.mjs')
+  .then(({ runCommand }) => runCommand(process.argv.slice(2)))
+  .then((exitCode) => process.exit(exitCode))
+  .catch((error) => {
+    console.error(error?.name === 'SetupError' ? `\n${error.message}` : error);
+    process.exit(1);
+  });

@@ -1,0 +1,84 @@
+// `check` and `test`: what runs, how it is reported.
+import { availableParallelism } from 'node:os';
+import { SetupError } from './project.mjs';
+import { capture, runInForeground } from './run.mjs';
+
+const inProcessKinds = ['tidy', 'unit'];
+const serverKinds = ['conformance', 'replay', 'integration', 'e2e'];
+
+// The slowest first, so that the quick ones fill the gaps.
+const checks = [
+  {
+    name: 'lint',
+    bin: 'eslint/bin/eslint.js',
+    args: ['--cache', '--cache-location', '.cache/eslint/', '.'],
+  },
+  { name: 'unit tests', bin: 'jest/bin/jest.js', args: ['--selectProjects', ...inProcessKinds] },
+  { name: 'types', bin: 'typescript/bin/tsc', args: ['-p', '.'] },
+  { name: 'dead code', bin: 'knip/bin/knip.js', args: [] },
+  {
+    name: 'dependency rules',
+    bin: 'dependency-cruiser/bin/dependency-cruise.mjs',
+    args: [
+      '--config',
+      '.dependency-cruiser.cjs',
+      'src',
+      'workflows',
+      'activities',
+      'scripts',
+      'test',
+      'bench',
+    ],
+  },
+  { name: 'format', bin: 'prettier/bin/prettier.cjs', args: ['--check', '.'] },
+];
+
+/** @returns the exit code: 0 when every check passed. */
+export async function runChecks() {
+  const waiting = [...checks];
+  const failed = [];
+  const takeOne = async () => {
+    for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
+      if (!(await runCheck(check))) {
+        failed.push(check.name);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, takeOne));
+  if (failed.length > 0) {
+    process.stdout.write(`Failed: ${failed.join(', ')}.\n`);
+  }
+  return failed.length === 0 ? 0 : 1;
+}
+
+async function runCheck({ name, bin, args }) {
+  const started = performance.now();
+  const { exitCode, output } = await capture(process.execPath, [`node_modules/${bin}`, ...args]);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  process.stdout.write(
+    `${exitCode === 0 ? 'ok    ' : 'FAILED'}  ${name.padEnd(18)} ${seconds.padStart(5)} s\n`,
+  );
+  if (exitCode !== 0) {
+    process.stdout.write(`${output.trimEnd()}\n\n`);
+  }
+  return exitCode === 0;
+}
+
+/**
+ * Every test that needs servers, in one process: they share the machine's two cores, and a test that
+ * kills a server must not wait for another's turn.
+ *
+ * @returns jest's exit code
+ */
+export function runServerTests() {
+  return jest(['--selectProjects', ...serverKinds, '--runInBand']);
+}
+
+/** Tests of all kinds as the arguments select them, for example `-t 'a name'` or a path. */
+export function runSelectedTests(args) {
+  return jest(['--runInBand', '--passWithNoTests', ...args]);
+}
+
+function jest(args) {
+  return runInForeground(process.execPath, ['node_modules/jest/bin/jest.js', ...args]);
+}
