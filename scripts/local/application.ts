@@ -1,0 +1,101 @@
+/** Our own processes: API, workers and the simulated upstream, as built in dist/. */
+import { join } from 'node:path';
+import { answersOk } from './http';
+import type { ProcessSpec } from './managed-process';
+import { loopback, type Ports } from './ports';
+import { projectRoot } from './project-root';
+import type { StateFolder } from './state-folder';
+import { temporalNamespace } from './temporal';
+import { demoModel } from './upstream-choice';
+
+export type ProcessEnvironment = Readonly<Record<string, string>>;
+
+export interface ApplicationContext {
+  readonly state: StateFolder;
+  readonly ports: Ports;
+  readonly upstreamsFile: string;
+}
+
+export const bucket = 'longhaul';
+export const region = 'us-east-1';
+
+export function apiSpec(context: ApplicationContext, extra: ProcessEnvironment): ProcessSpec {
+  const { state, ports } = context;
+  return {
+    name: 'The API',
+    ...nodeProgram('src/api/main.js'),
+    env: {
+      ...applicationEnvironment(context),
+      LONGHAUL_API_HOST: loopback,
+      LONGHAUL_API_PORT: String(ports.api),
+      LONGHAUL_API_KEY: state.credentials.apiKey,
+      ...extra,
+    },
+    logFile: state.logFile('api'),
+    isReady: () => answersOk(`http://${loopback}:${ports.api}/healthz`),
+    readyTimeoutMs: 60_000,
+    graceMs: 15_000,
+  };
+}
+
+/** @param number 1-based, in its name and the name of its log. */
+export function workerSpec(
+  context: ApplicationContext,
+  number: number,
+  extra: ProcessEnvironment,
+): ProcessSpec {
+  return {
+    name: `Worker ${number}`,
+    ...nodeProgram('src/worker/main.js'),
+    env: { ...applicationEnvironment(context), ...extra },
+    logFile: context.state.logFile(`worker-${number}`),
+    isReady: (logText) => logText.includes('"worker is running"'),
+    readyTimeoutMs: 60_000,
+    // Longer than a worker takes to let requests in flight finish (LONGHAUL_SHUTDOWN_GRACE_MS).
+    graceMs: 20_000,
+  };
+}
+
+export function simulatedUpstreamSpec(
+  state: StateFolder,
+  ports: Ports,
+  models: readonly string[] = [demoModel],
+): ProcessSpec {
+  return {
+    name: 'The simulated upstream',
+    ...nodeProgram('scripts/simulated-upstream-main.js'),
+    env: {
+      ...process.env,
+      LONGHAUL_SIMULATOR_PORT: String(ports.upstream),
+      LONGHAUL_SIMULATOR_MODELS: models.join(','),
+    },
+    logFile: state.logFile('upstream'),
+    isReady: () => answersOk(`http://${loopback}:${ports.upstream}/v1/models`),
+    readyTimeoutMs: 30_000,
+    graceMs: 5_000,
+  };
+}
+
+function nodeProgram(path: string): Pick<ProcessSpec, 'command' | 'args'> {
+  return {
+    command: process.execPath,
+    args: ['--enable-source-maps', join(projectRoot, 'dist', path)],
+  };
+}
+
+function applicationEnvironment(
+  context: ApplicationContext,
+): Readonly<Record<string, string | undefined>> {
+  const { state, ports, upstreamsFile } = context;
+  return {
+    ...process.env,
+    LONGHAUL_TEMPORAL_ADDRESS: `${loopback}:${ports.temporal}`,
+    LONGHAUL_TEMPORAL_NAMESPACE: temporalNamespace,
+    LONGHAUL_S3_ENDPOINT: `http://${loopback}:${ports.minio}`,
+    LONGHAUL_S3_REGION: region,
+    LONGHAUL_S3_BUCKET: bucket,
+    LONGHAUL_S3_ACCESS_KEY: state.credentials.minioUser,
+    LONGHAUL_S3_SECRET_KEY: state.credentials.minioPassword,
+    LONGHAUL_UPSTREAMS_FILE: upstreamsFile,
+  };
+}
