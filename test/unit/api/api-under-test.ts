@@ -1,0 +1,158 @@
+/** The API in this process, on a free port, over the in-memory store and a fake engine. */
+import { randomBytes } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { Agent, request as httpRequest } from 'node:http';
+import OpenAI from 'openai';
+import { createApiApp } from '../../../src/api/app';
+import type { ApiSettings } from '../../../src/api/dependencies';
+import type { ErrorBody } from '../../../src/api/http/api-error';
+import type { BatchId } from '../../../src/domain/ids';
+import type { BatchWorkflowInput } from '../../../src/domain/workflow-contract';
+import { createLogger } from '../../../src/observability/logger';
+import { BatchStore } from '../../../src/storage/batch-store';
+import { FileStore } from '../../../src/storage/file-store';
+import { MemoryObjectStore } from '../../../src/storage/memory-object-store';
+import type { ObjectStore } from '../../../src/storage/object-store';
+import { EngineUnavailable, type BatchRunner } from '../../../src/temporal/batch-runner';
+
+export const apiKey = 'sk-test-0123456789abcdef';
+
+/** Remembers what it was asked; refuses everything while it is down. */
+export class FakeBatchRunner implements BatchRunner {
+  readonly started: BatchWorkflowInput[] = [];
+  readonly cancelled: BatchId[] = [];
+  down = false;
+
+  async start(input: BatchWorkflowInput): Promise<void> {
+    await this.answer();
+    this.started.push(input);
+  }
+
+  async signalCancel(batchId: BatchId): Promise<void> {
+    await this.answer();
+    this.cancelled.push(batchId);
+  }
+
+  private async answer(): Promise<void> {
+    await Promise.resolve();
+    if (this.down) {
+      throw new EngineUnavailable('the engine is down');
+    }
+  }
+}
+
+export interface ApiUnderTest {
+  readonly url: string;
+  readonly client: OpenAI;
+  readonly files: FileStore;
+  readonly batches: BatchStore;
+  readonly runner: FakeBatchRunner;
+  /** Unix milliseconds; tests move it. */
+  readonly clock: { nowMs: number };
+  close(): Promise<void>;
+}
+
+interface Options {
+  readonly store?: ObjectStore;
+  readonly settings?: Partial<ApiSettings>;
+}
+
+export async function startApi(options: Options = {}): Promise<ApiUnderTest> {
+  const store = options.store ?? new MemoryObjectStore();
+  const files = new FileStore(store);
+  const batches = new BatchStore(store);
+  const runner = new FakeBatchRunner();
+  const clock = { nowMs: Date.UTC(2026, 0, 1) };
+  const app = await createApiApp({
+    files,
+    batches,
+    runner,
+    models: ['small', 'meta-llama/Llama-3.1-8B', 'ft:small:acme::1'],
+    taskQueuePrefix: 'test',
+    settings: {
+      key: apiKey,
+      completionWindows: ['24h', '7d'],
+      idleTimeoutMs: 60_000,
+      fileBytesMax: 1_048_576,
+      ...options.settings,
+    },
+    logger: createLogger('api', 'silent'),
+    // Ids made in one millisecond would be listed in no particular order.
+    clock: () => (clock.nowMs += 1),
+    randomHex: () => randomBytes(10).toString('hex'),
+  });
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const client = new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 });
+  return {
+    url,
+    client,
+    files,
+    batches,
+    runner,
+    clock,
+    close: async () => {
+      await app.close(0);
+    },
+  };
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  /** The parsed body; fails the test when it is not JSON. */
+  json(): unknown;
+}
+
+interface RawRequest {
+  readonly method?: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string | string[]>>;
+  readonly body?: string | Buffer | readonly Buffer[];
+}
+
+/** Sends exactly this, with the key unless other headers say otherwise. */
+export async function send(url: string, options: RawRequest): Promise<Answer> {
+  const { hostname, port } = new URL(url);
+  return await new Promise<Answer>((resolve, reject) => {
+    const request = httpRequest({
+      hostname,
+      port,
+      path: options.path,
+      method: options.method ?? 'GET',
+      headers: { authorization: `Bearer ${apiKey}`, ...options.headers },
+      agent: new Agent({ keepAlive: false }),
+    });
+    request.on('error', reject);
+    request.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString('utf8');
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          text,
+          json: () => JSON.parse(text) as unknown,
+        });
+      });
+    });
+    const body = options.body ?? [];
+    for (const chunk of Array.isArray(body) ? (body as Buffer[]) : [body as string | Buffer]) {
+      request.write(chunk);
+    }
+    request.end();
+  });
+}
+
+/** The envelope of an error answer, after checking what is promised of every error. */
+export function errorOf(answer: Answer): ErrorBody['error'] {
+  expect(answer.headers['content-type']).toMatch(/^application\/json/);
+  expect(answer.headers['x-request-id']).toMatch(/^req_[0-9a-f]{32}$/);
+  expect(answer.text).not.toMatch(/node_modules|\bat .*:\d+:\d+|<html/i);
+  const body = answer.json() as ErrorBody;
+  expect(Object.keys(body)).toEqual(['error']);
+  expect(Object.keys(body.error).sort()).toEqual(['code', 'message', 'param', 'type']);
+  return body.error;
+}
