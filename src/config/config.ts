@@ -64,7 +64,7 @@ const workerSettings = {
   LONGHAUL_WORKER_ROLES: commaSeparated
     .default([...workerRoles])
     .pipe(z.array(z.enum(workerRoles)).min(1)),
-  LONGHAUL_WORKER_SLICES_MAX: z.coerce.number().int().min(1).max(256).default(8),
+  LONGHAUL_WORKER_SLICES_MAX: z.coerce.number().int().min(1).max(256).default(16),
   LONGHAUL_WORKER_BYTES_MAX: z.coerce.number().int().min(33_554_432).default(268_435_456),
   LONGHAUL_SLICE_DURATION_MS: milliseconds(300_000),
   LONGHAUL_CANCEL_GRACE_MS: milliseconds(30_000),

@@ -3,7 +3,6 @@
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
-const MINUTE_MS = 60_000;
 
 /** Shards. The parent's history stays near 2,000 events at 256 children (Temporal suggests 4,096). */
 export const shardCountMax = 256;
@@ -22,18 +21,26 @@ export const customIdLengthMax = 512;
 /** Bad lines kept in the batch record; the record is polled often. The complete list is an object. */
 export const batchErrorsMax = 1_000;
 
-/** A slice takes new lines for this long, then hands its shard on. */
-export const sliceDurationMs = 5 * MINUTE_MS;
+/** Children of one batch that run at a time; half of what one worker runs by default. */
+export const shardsInParallelMax = 8;
+
 /** A segment is committed when it is this old or this large, whichever comes first. */
 export const segmentAgeMsMax = 1_000;
 export const segmentBytesMax = 2 * MIB;
-/** Segments that a slice leaves behind at most; above it the shard is compacted. */
+/**
+ * A shard is compacted when it has this many segments below `compactedBytesMin`, so that it never
+ * holds more than a few hundred objects: a shard of 5,000,000 / 256 lines whose answers are 100 KB
+ * each makes some 1,000 segments, and 120 of them after compaction.
+ */
 export const segmentCountMax = 64;
+export const compactedBytesMin = 16 * MIB;
 
 /** S3 refuses smaller parts, except as the last of an upload (Amazon S3 multipart upload limits). */
 export const partBytesMin = 5 * MIB;
-/** S3: one copied part. */
-export const partCopyBytesMax = 5 * GIB;
+/** One part copied by the store. S3 allows 5 GiB; this many bytes end well within a request's time. */
+export const partCopyBytesMax = 64 * MIB;
+/** S3: parts of one upload. */
+export const partCountMax = 10_000;
 export const partBytes = 16 * MIB;
 
 /** OpenAI Batch reference: metadata. */

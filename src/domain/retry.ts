@@ -5,45 +5,52 @@
  * fault* may get better and uses up an attempt. A fault of the *route* or a *rate limit* says
  * nothing about the line: it waits, and the attempt is not counted — unless the same upstream
  * meanwhile answers other lines, which shows that this line is the trouble after all (a request
- * above its token limit would otherwise be refused for ever).
+ * above its token limit would otherwise be refused for ever). A request that never reached the
+ * upstream cannot be the trouble and is never counted.
  */
 
 export const attemptKinds = [
   'answer',
   'server_error',
   'unavailable',
+  'unreachable',
   'rate_limited',
   'route_fault',
 ] as const;
 export type AttemptKind = (typeof attemptKinds)[number];
 
-/** How a failed attempt counts: `if_others_succeed` needs a 2xx for another line since it began. */
+/** How a failed attempt counts: `if_others_succeed` needs a 2xx for another line meanwhile. */
 interface AttemptPolicy {
-  readonly counts: 'always' | 'if_others_succeed' | 'unless_down';
+  readonly counts: 'always' | 'if_others_succeed' | 'unless_down' | 'never';
   readonly attemptsMax: number;
 }
 
 export const attemptPolicies: Readonly<Record<Exclude<AttemptKind, 'answer'>, AttemptPolicy>> = {
   server_error: { counts: 'always', attemptsMax: 5 },
   unavailable: { counts: 'unless_down', attemptsMax: 5 },
+  unreachable: { counts: 'never', attemptsMax: Number.POSITIVE_INFINITY },
   rate_limited: { counts: 'if_others_succeed', attemptsMax: 20 },
   route_fault: { counts: 'if_others_succeed', attemptsMax: 5 },
 };
 
 /** What is known about the upstream when an attempt has failed. */
 export interface AttemptContext {
-  /** The upstream answered another line with 2xx since this attempt began. */
+  /** The upstream answered another line with 2xx since this line's attempt before, or since it began. */
   readonly othersSucceeded: boolean;
   /** The circuit breaker holds the upstream for down. */
   readonly upstreamDown: boolean;
 }
 
-/** Judges an HTTP status of an upstream. 404 is a model that is not loaded or a wrong base URL. */
+/**
+ * Judges an HTTP status of an upstream. 402 is an account without money, 404 a model that is not
+ * loaded or a wrong base URL, and so is a redirect, which is not followed.
+ */
 export function attemptKindOf(status: number): AttemptKind {
   switch (status) {
     case 429:
       return 'rate_limited';
     case 401:
+    case 402:
     case 403:
     case 404:
       return 'route_fault';
@@ -56,8 +63,15 @@ export function attemptKindOf(status: number): AttemptKind {
     case 425:
       return 'server_error';
     default:
-      return status >= 500 ? 'server_error' : 'answer';
+      return kindOfClass(status);
   }
+}
+
+function kindOfClass(status: number): AttemptKind {
+  if (status >= 500) {
+    return 'server_error';
+  }
+  return status >= 300 && status < 400 ? 'route_fault' : 'answer';
 }
 
 export function attemptCounts(
@@ -71,6 +85,8 @@ export function attemptCounts(
       return context.othersSucceeded;
     case 'unless_down':
       return !context.upstreamDown;
+    case 'never':
+      return false;
   }
 }
 

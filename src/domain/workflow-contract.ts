@@ -2,7 +2,7 @@
  * Names and payloads that the API, the workflows and the activities share. They are stored in
  * histories: a name never changes its meaning, and a payload only gains optional fields.
  */
-import type { BatchEnd, EndReason, NewBatch } from './batch';
+import type { EndReason, NewBatch, TerminalStatus } from './batch';
 import type { BatchId, ProjectId } from './ids';
 
 export const batchWorkflowName = 'batchWorkflow';
@@ -75,18 +75,34 @@ export interface SliceResult {
   readonly counts: ShardCounts;
 }
 
-export type OpenBatchResult = { readonly proceed: true } | { readonly proceed: false };
+export interface OpenBatchResult {
+  /** How the batch has ended, when there is nothing left to do; otherwise null. */
+  readonly endedAs: TerminalStatus | null;
+}
 
 export type ValidationResult =
   | {
-      readonly valid: true;
+      readonly verdict: 'valid';
       readonly total: number;
       readonly shardCount: number;
       readonly model: string;
     }
-  | { readonly valid: false; readonly errorCount: number }
+  | { readonly verdict: 'invalid'; readonly errorCount: number }
   /** The batch ended, or the activity was cancelled, before the file was read to its end. */
-  | { readonly valid: undefined };
+  | { readonly verdict: 'ended' };
 
-/** How the batch turned out to end, whoever decided it. */
-export type DecidedEnd = BatchEnd;
+export interface DecideEndInput {
+  readonly ref: BatchRef;
+  readonly reason: EndReason;
+}
+
+export interface CloseShardInput {
+  readonly shard: ShardRef;
+  readonly reason: 'cancelled' | 'expired';
+}
+
+export interface FinalizeInput {
+  readonly ref: BatchRef;
+  /** 0 when the batch ended before its input was validated. */
+  readonly shardCount: number;
+}

@@ -17,6 +17,7 @@
  * Invariants: no ordinal is in two segments that one epoch names; everything that an epoch names was
  * complete before the epoch was created; counts are only ever taken from what an epoch names.
  */
+import { compactedBytesMin } from '../domain/limits';
 import type { ShardKeys } from '../domain/object-keys';
 import type { ShardCounts } from '../domain/workflow-contract';
 import { getJson, putJson } from '../storage/json-object';
@@ -105,8 +106,9 @@ export class ShardLedger {
     return this.currentEpoch;
   }
 
-  get segmentCount(): number {
-    return this.segments.length;
+  /** Lines that have an answer. */
+  get lineCount(): number {
+    return this.segments.reduce((sum, { summary }) => sum + summary.lineCount, 0);
   }
 
   get counts(): ShardCounts {
@@ -128,13 +130,13 @@ export class ShardLedger {
   }
 
   /**
-   * Merges all segments smaller than `bytesMax` into one.
+   * Merges all segments smaller than `compactedBytesMin` into one, if there are `countMin` or more.
    *
    * @throws {@link ShardTakenOver}
    */
-  async compact(bytesMax: number): Promise<void> {
-    const small = this.segments.filter(({ summary }) => summary.linesBytes < bytesMax);
-    if (small.length < 2) {
+  async compact(countMin: number): Promise<void> {
+    const small = this.segments.filter(({ summary }) => summary.linesBytes < compactedBytesMin);
+    if (small.length < countMin) {
       return;
     }
     const compacted = await this.unlessCorrupt(

@@ -15,9 +15,13 @@ export type Progress = Readonly<Record<string, readonly [number, number, number]
 export class BatchStore {
   constructor(private readonly store: ObjectStore) {}
 
-  /** Writes the record of a new batch and its marker, unless it has a record already. */
+  /** Puts the marker of a batch that is not terminal; before its workflow starts. */
+  async markOpen(ref: BatchRef): Promise<void> {
+    await this.store.put(openBatchKey(ref.projectId, ref.batchId), new Uint8Array());
+  }
+
+  /** Writes the record of a new batch, unless it has one already. */
   async create(batch: NewBatch): Promise<void> {
-    await this.store.put(openBatchKey(batch.projectId, batch.id), new Uint8Array());
     const key = batchKeys(batch.projectId, batch.id).record;
     await putJson(this.store, key, newBatchRecord(batch), { ifAbsent: true });
   }

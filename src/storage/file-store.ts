@@ -97,6 +97,17 @@ export class FileStore {
     return false;
   }
 
+  /** The record of a file that a batch has marked, deleted meanwhile or not. */
+  async getUsed(
+    projectId: ProjectId,
+    fileId: FileId,
+    batchId: BatchId,
+  ): Promise<FileRecord | undefined> {
+    const keys = fileKeys(projectId, fileId);
+    const marker = await this.store.head(keys.use(batchId));
+    return marker && (await getJson<FileRecord>(this.store, keys.record))?.value;
+  }
+
   /** Takes a batch's marker away; the bytes of a deleted file go with the last one. */
   async release(projectId: ProjectId, fileId: FileId, batchId: BatchId): Promise<void> {
     const keys = fileKeys(projectId, fileId);

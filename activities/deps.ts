@@ -1,0 +1,64 @@
+import type { BatchRef, ShardRef } from '../src/domain/workflow-contract';
+import type { ModelRoutes } from '../src/config/upstreams';
+import { batchKeys } from '../src/domain/object-keys';
+import type { LedgerOptions } from '../src/ledger/shard-ledger';
+import type { Logger } from '../src/observability/logger';
+import type { BatchStore } from '../src/storage/batch-store';
+import type { FileStore } from '../src/storage/file-store';
+import type { ObjectStore } from '../src/storage/object-store';
+import type { ByteBudget } from '../src/upstream/byte-budget';
+import type { Dispatcher } from '../src/upstream/dispatcher';
+import type { EndWatch } from './end-watch';
+import type { ProgressReporter } from './progress-reporter';
+
+/** Everything that the activities need; made once, in the worker's `main.ts`. */
+export interface ActivityDeps {
+  readonly store: ObjectStore;
+  readonly batches: BatchStore;
+  readonly files: FileStore;
+  readonly routes: ModelRoutes;
+  readonly dispatcher: Dispatcher;
+  readonly budget: ByteBudget;
+  readonly progress: ProgressReporter;
+  readonly endWatch: EndWatch;
+  readonly logger: Logger;
+  readonly settings: ActivitySettings;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** At least 20 random hex digits, different with each call. */
+  readonly randomHex: () => string;
+}
+
+export interface ActivitySettings {
+  readonly sliceDurationMs: number;
+  readonly cancelGraceMs: number;
+  readonly shutdownGraceMs: number;
+}
+
+export function nowSeconds(deps: Pick<ActivityDeps, 'now'>): number {
+  return Math.floor(deps.now() / 1000);
+}
+
+/** What the ledger of one shard needs. */
+export function ledgerOptions(deps: ActivityDeps, shard: ShardRef): LedgerOptions {
+  return {
+    store: deps.store,
+    keys: batchKeys(shard.projectId, shard.batchId).shard(shard.shardIndex),
+    makeToken: deps.randomHex,
+    onCorrupt: (key) => {
+      deps.logger.error(
+        { batch: shard.batchId, shard: shard.shardIndex, key },
+        'a segment is corrupt: its lines are answered again',
+      );
+    },
+  };
+}
+
+/** Something that must be there is not: a fault of ours or of the store, worth trying again. */
+export class MissingObject extends Error {
+  override readonly name = 'MissingObject';
+
+  constructor(what: string, ref: BatchRef) {
+    super(`The ${what} of a batch is missing [batch=${ref.batchId}]`);
+  }
+}

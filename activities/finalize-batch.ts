@@ -1,0 +1,124 @@
+/**
+ * Makes the output and the error file of a batch out of its sealed shards, then the terminal record.
+ *
+ * Idempotent: the files' ids were fixed when the batch was created, the seals never change, and so
+ * a repeated run writes the same bytes to the same place.
+ * Heartbeats every second with what it is doing.
+ * Resumes from nothing: it starts again.
+ * Never fails for good.
+ *
+ * Order: content before the file's record, both files before the batch's record, so that whoever
+ * reads a terminal batch finds its files.
+ */
+import type { BatchEnd, BatchRecord, BatchResult } from '../src/domain/batch';
+import { isTerminal } from '../src/domain/batch';
+import type { FileId } from '../src/domain/ids';
+import { batchKeys, fileKeys } from '../src/domain/object-keys';
+import { addUsage, noUsage, type Usage } from '../src/domain/usage';
+import type { FinalizeInput } from '../src/domain/workflow-contract';
+import type { Seal, SealedObject } from '../src/ledger/seal';
+import { readSeal } from '../src/ledger/shard-ledger';
+import { MissingObject, nowSeconds, type ActivityDeps } from './deps';
+import { heartbeating } from './heartbeating';
+
+const sealReadsInParallel = 16;
+
+export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): Promise<void> {
+  const { ref, shardCount } = input;
+  const [batch, end] = await Promise.all([deps.batches.get(ref), deps.batches.getEnd(ref)]);
+  if (batch === undefined || end === undefined) {
+    throw new MissingObject('record or end', ref);
+  }
+  const { reason } = end;
+  if (isTerminal(batch.status) || reason === 'failed') {
+    return;
+  }
+  const step = { step: 'reading seals', shards: shardCount };
+  await heartbeating(step, async () => {
+    const seals = await readSeals(deps, input);
+    step.step = 'writing files';
+    const result = await writeFiles(deps, batch, seals);
+    await recordResult(deps, { input, reason, result });
+  });
+}
+
+async function recordResult(
+  deps: ActivityDeps,
+  finished: {
+    readonly input: FinalizeInput;
+    readonly reason: Exclude<BatchEnd['reason'], 'failed'>;
+    readonly result: BatchResult;
+  },
+): Promise<void> {
+  const { input, reason, result } = finished;
+  await deps.batches.apply(input.ref, { type: 'finalized', at: nowSeconds(deps), reason, result });
+}
+
+async function readSeals(deps: ActivityDeps, { ref, shardCount }: FinalizeInput): Promise<Seal[]> {
+  const keys = batchKeys(ref.projectId, ref.batchId);
+  const seals: Seal[] = [];
+  for (let from = 0; from < shardCount; from += sealReadsInParallel) {
+    const count = Math.min(sealReadsInParallel, shardCount - from);
+    const read = await Promise.all(
+      Array.from({ length: count }, async (_, at) => {
+        const seal = await readSeal(deps.store, keys.shard(from + at));
+        if (seal === undefined) {
+          throw new MissingObject(`seal of shard ${from + at}`, ref);
+        }
+        return seal;
+      }),
+    );
+    seals.push(...read);
+  }
+  return seals;
+}
+
+async function writeFiles(
+  deps: ActivityDeps,
+  batch: BatchRecord,
+  seals: readonly Seal[],
+): Promise<BatchResult> {
+  const outputs = seals.flatMap(({ output }) => output ?? []);
+  const errors = seals.flatMap((seal) => seal.errors ?? []);
+  const { output: outputId, error: errorId } = batch.resultFileIds;
+  const lineCount = [...outputs, ...errors].reduce((sum, object) => sum + object.lineCount, 0);
+  return {
+    outputFileId: await writeFile(deps, batch, { id: outputId, kind: 'output', parts: outputs }),
+    errorFileId: await writeFile(deps, batch, { id: errorId, kind: 'error', parts: errors }),
+    requestCounts: {
+      total: lineCount,
+      completed: seals.reduce((sum, { counts }) => sum + counts.completed, 0),
+      failed: seals.reduce((sum, { counts }) => sum + counts.failed, 0),
+    },
+    usage: seals.reduce<Usage>((sum, { usage }) => addUsage(sum, usage), noUsage),
+  };
+}
+
+/** The file's id; null, and no file, when it would have no line. */
+async function writeFile(
+  deps: ActivityDeps,
+  batch: BatchRecord,
+  file: {
+    readonly id: FileId;
+    readonly kind: 'output' | 'error';
+    readonly parts: readonly SealedObject[];
+  },
+): Promise<FileId | null> {
+  if (file.parts.length === 0) {
+    return null;
+  }
+  const { content } = fileKeys(batch.projectId, file.id);
+  const slices = file.parts.map(({ key, sizeBytes }) => ({ key, offset: 0, length: sizeBytes }));
+  const { sizeBytes } = await deps.store.concatenate(content, slices);
+  const createdAt = nowSeconds(deps);
+  await deps.files.create({
+    id: file.id,
+    projectId: batch.projectId,
+    bytes: sizeBytes,
+    createdAt,
+    expiresAt: createdAt + batch.outputExpiresAfterSeconds,
+    filename: `${batch.id}_${file.kind}.jsonl`,
+    purpose: 'batch_output',
+  });
+  return file.id;
+}

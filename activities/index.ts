@@ -1,0 +1,75 @@
+/**
+ * What the worker does on Temporal's behalf. Activities are functions over ports; each says in its
+ * header why it may be repeated, how it heartbeats, what it resumes from and what makes it fail.
+ */
+import type { BatchEnd, NewBatch } from '../src/domain/batch';
+import type {
+  BatchRef,
+  CloseShardInput,
+  DecideEndInput,
+  FinalizeInput,
+  OpenBatchResult,
+  ShardRef,
+  SliceResult,
+  ValidationResult,
+} from '../src/domain/workflow-contract';
+import { closeShard } from './close-shard';
+import type { ActivityDeps } from './deps';
+import { finalizeBatch } from './finalize-batch';
+import { heartbeating } from './heartbeating';
+import { Limiter } from './limiter';
+import { cleanUp, decideEnd, openBatch } from './record-batch';
+import { runSlice } from './run-slice';
+import { validateAndPlan } from './validate-and-plan';
+
+export type { ActivityDeps } from './deps';
+export { EndWatch } from './end-watch';
+export { ProgressReporter } from './progress-reporter';
+
+/** Activities of the orchestrator role. */
+export interface ControlActivities {
+  openBatch(batch: NewBatch): Promise<OpenBatchResult>;
+  validateAndPlan(ref: BatchRef): Promise<ValidationResult>;
+  decideEnd(input: DecideEndInput): Promise<BatchEnd>;
+  closeShard(input: CloseShardInput): Promise<void>;
+  finalizeBatch(input: FinalizeInput): Promise<void>;
+  cleanUp(ref: BatchRef): Promise<void>;
+}
+
+/** Activities of the inference role. */
+export interface InferenceActivities {
+  runSlice(shard: ShardRef): Promise<SliceResult>;
+}
+
+/** Each holds a table of up to 128 MB at five million lines. */
+const validationsInParallelMax = 2;
+
+export function createControlActivities(deps: ActivityDeps): ControlActivities {
+  const validations = new Limiter(validationsInParallelMax);
+  return {
+    openBatch: async (batch) => await openBatch(deps, batch),
+    validateAndPlan: async (ref) => {
+      const waiting = { step: 'waiting for another validation' };
+      const release = await heartbeating(waiting, async () => await validations.acquire());
+      try {
+        return await validateAndPlan(deps, ref);
+      } finally {
+        release();
+      }
+    },
+    decideEnd: async (input) => await decideEnd(deps, input),
+    closeShard: async (input) => {
+      await closeShard(deps, input);
+    },
+    finalizeBatch: async (input) => {
+      await finalizeBatch(deps, input);
+    },
+    cleanUp: async (ref) => {
+      await cleanUp(deps, ref);
+    },
+  };
+}
+
+export function createInferenceActivities(deps: ActivityDeps): InferenceActivities {
+  return { runSlice: async (shard) => await runSlice(deps, shard) };
+}

@@ -1,0 +1,290 @@
+/**
+ * Runs requests of one shard for a while and commits their result lines.
+ *
+ * Idempotent: takes the shard's next epoch; whatever an older run still writes does not count.
+ * Heartbeats every second with {@link SliceHeartbeat}, also while every request is slow.
+ * Resumes from the segments that its epoch names; repeats what was in flight and at most one flush.
+ * Never fails for good: every fault is retried by the workflow.
+ *
+ * A slice stops taking lines when its time is up, the batch has ended, or it was told to stop. What
+ * is in flight then gets time to finish — all that it needs when only the time is up, a grace
+ * otherwise — and what has finished is committed before the slice returns. It returns, rather than
+ * throws, also when it was cancelled: a failed attempt would hold the shard back.
+ */
+import { Context } from '@temporalio/activity';
+import { segmentCountMax } from '../src/domain/limits';
+import { outcomeKinds } from '../src/domain/outcome';
+import { noUsage } from '../src/domain/usage';
+import type { ShardRef, SliceResult } from '../src/domain/workflow-contract';
+import type { SegmentLine } from '../src/ledger/segment';
+import type { DispatchSession, LineOutcome, LineRequest } from '../src/upstream/dispatcher';
+import type { ModelRoute } from '../src/config/upstreams';
+import { type ActivityDeps } from './deps';
+import { bodyFor } from './model-alias';
+import { openShard, sealedResult, type OpenShard } from './open-shard';
+import type { ShardProgress } from './progress-reporter';
+import { answeredLine, failedLine } from './result-line';
+import { SegmentWriter } from './segment-writer';
+import { unansweredLines, type UnansweredLine } from './unanswered-lines';
+
+/** Heartbeat details, for the operator who looks at the pending activity. */
+export interface SliceHeartbeat {
+  readonly shard: number;
+  readonly epoch: number;
+  readonly lines: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly inFlight: number;
+}
+
+const heartbeatIntervalMs = 1_000;
+/** Small segments worth merging before the shard is handed on. */
+const handOverSegmentCount = 8;
+
+/** `interrupted`: paused, reset or timed out by the engine, which wants to see the attempt fail. */
+type StopReason = 'time_up' | 'ended' | 'cancelled' | 'shutdown' | 'interrupted' | 'failed';
+
+export async function runSlice(deps: ActivityDeps, ref: ShardRef): Promise<SliceResult> {
+  const opened = await openShard(deps, ref);
+  if (opened.seal !== undefined) {
+    return sealedResult(opened.seal);
+  }
+  const route = deps.routes.get(opened.open.model);
+  if (route === undefined) {
+    throw new Error(
+      `No upstream serves the model of the batch any more; add it to the upstreams file [batch=${ref.batchId}]`,
+    );
+  }
+  return await new Slice(deps, opened.open, route).run();
+}
+
+class Slice {
+  /** Lines without an outcome, by ordinal. */
+  private readonly pending = new Map<number, UnansweredLine>();
+  private readonly reasons = new Set<StopReason>();
+  private readonly timers: NodeJS.Timeout[] = [];
+  private readonly session: DispatchSession;
+  private readonly writer: SegmentWriter;
+  private readonly progress: ShardProgress;
+  private isEndOfInput = false;
+  /** Wakes {@link run} from whatever it waits for, to look at what has changed. */
+  private wake: () => void = () => undefined;
+
+  constructor(
+    private readonly deps: ActivityDeps,
+    private readonly open: OpenShard,
+    private readonly route: ModelRoute,
+  ) {
+    const { batch, ref } = open;
+    this.progress = deps.progress.open(ref);
+    this.session = deps.dispatcher.open({
+      batchId: ref.batchId,
+      route,
+      endpoint: batch.endpoint,
+      onOutcome: (request, outcome) => {
+        this.onOutcome(request, outcome);
+      },
+    });
+    this.writer = new SegmentWriter({
+      budget: deps.budget,
+      commit: async (lines) => {
+        await this.commit(lines);
+      },
+      onFailure: () => {
+        this.stop('failed', 0);
+      },
+    });
+  }
+
+  async run(): Promise<SliceResult> {
+    const release = this.startWatching();
+    try {
+      await this.takeLines();
+      await this.waitUntil(() => this.isStopped || this.pending.size === 0);
+      await this.session.drain();
+      await this.writer.flush();
+      return await this.conclude();
+    } finally {
+      release();
+      this.session.abort();
+      this.writer.discard();
+      this.pending.forEach((line) => {
+        this.deps.budget.remove(sizeOf(line));
+      });
+      await this.progress.close();
+    }
+  }
+
+  private async takeLines(): Promise<void> {
+    for await (const lines of unansweredLines(this.deps, this.open)) {
+      for (const line of lines) {
+        if (!(this.hasRoom() || (await this.waitForRoom()))) {
+          return;
+        }
+        this.submit(line);
+      }
+    }
+    this.isEndOfInput = true;
+  }
+
+  private get isStopped(): boolean {
+    return this.reasons.size > 0;
+  }
+
+  private hasRoom(): boolean {
+    return (
+      !this.isStopped &&
+      this.session.hasRoom() &&
+      (this.deps.budget.hasRoom() || this.pending.size === 0)
+    );
+  }
+
+  /** Whether there is room; not, when the slice was stopped meanwhile. */
+  private async waitForRoom(): Promise<boolean> {
+    while (!this.isStopped && !this.hasRoom()) {
+      await (this.session.hasRoom() ? this.waitForBudget() : this.session.waitForRoom());
+    }
+    return !this.isStopped;
+  }
+
+  /** A race with a promise that lives as long as the slice would keep every round's result. */
+  private async waitForBudget(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.wake = resolve;
+      void this.deps.budget.waitForRoom().then(resolve);
+    });
+  }
+
+  private async waitUntil(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
+
+  private submit(line: UnansweredLine): void {
+    this.pending.set(line.ordinal, line);
+    this.deps.budget.add(sizeOf(line));
+    const body = bodyFor(this.route, line.body);
+    this.session.submit({ ordinal: line.ordinal, requestId: line.requestId, body });
+  }
+
+  private onOutcome(request: LineRequest, outcome: LineOutcome): void {
+    const line = this.pending.get(request.ordinal);
+    if (line === undefined) {
+      return;
+    }
+    this.pending.delete(request.ordinal);
+    this.deps.budget.remove(sizeOf(line));
+    this.writer.add(toSegmentLine(line, outcome));
+    if (this.isEndOfInput && this.pending.size === 0) {
+      this.wake();
+    }
+  }
+
+  private async commit(lines: readonly SegmentLine[]): Promise<void> {
+    const { ledger } = this.open;
+    await ledger.commit(lines);
+    this.progress.update(ledger.epoch, ledger.counts);
+    await ledger.compact(segmentCountMax);
+  }
+
+  private async conclude(): Promise<SliceResult> {
+    const { ledger, shard } = this.open;
+    if (ledger.lineCount === shard.lineCount) {
+      const seal = await ledger.seal();
+      if (seal !== undefined) {
+        this.progress.update(ledger.epoch, seal.counts);
+        return sealedResult(seal);
+      }
+    } else if (this.reasons.has('time_up')) {
+      await ledger.compact(handOverSegmentCount);
+    }
+    if (this.reasons.has('interrupted')) {
+      throw Context.current().cancellationSignal.reason;
+    }
+    return { sealed: false, ended: this.reasons.has('ended'), counts: ledger.counts };
+  }
+
+  private stop(reason: StopReason, graceMs?: number): void {
+    this.reasons.add(reason);
+    void this.session.drain();
+    this.wake();
+    if (graceMs !== undefined) {
+      this.timers.push(
+        setTimeout(() => {
+          this.session.abort();
+        }, graceMs),
+      );
+    }
+  }
+
+  private startWatching(): () => void {
+    const { deps, open } = this;
+    const { cancelGraceMs, shutdownGraceMs, sliceDurationMs } = deps.settings;
+    const context = Context.current();
+    const { ledger } = open;
+    this.progress.update(ledger.epoch, ledger.counts);
+    const heartbeat = setInterval(() => {
+      context.heartbeat(this.heartbeat());
+    }, heartbeatIntervalMs);
+    this.timers.push(
+      setTimeout(() => {
+        this.stop('time_up');
+      }, sliceDurationMs),
+    );
+    const onAbort = (): void => {
+      const reason = stopReasonOf(context);
+      this.stop(reason, reason === 'cancelled' ? cancelGraceMs : shutdownGraceMs);
+    };
+    context.cancellationSignal.addEventListener('abort', onAbort);
+    const unwatch = deps.endWatch.watch(open.ref, () => {
+      this.stop('ended', cancelGraceMs);
+    });
+    return () => {
+      unwatch();
+      context.cancellationSignal.removeEventListener('abort', onAbort);
+      clearInterval(heartbeat);
+      this.timers.forEach(clearTimeout);
+    };
+  }
+
+  private heartbeat(): SliceHeartbeat {
+    const { ledger, shard } = this.open;
+    return {
+      shard: shard.index,
+      epoch: ledger.epoch,
+      lines: shard.lineCount,
+      ...ledger.counts,
+      inFlight: this.session.outstanding,
+    };
+  }
+}
+
+function stopReasonOf(context: Context): StopReason {
+  const details = context.cancellationDetails;
+  if (details?.cancelRequested === true) {
+    return 'cancelled';
+  }
+  return details?.workerShutdown === true ? 'shutdown' : 'interrupted';
+}
+
+function toSegmentLine(line: UnansweredLine, outcome: LineOutcome): SegmentLine {
+  const { ordinal } = line;
+  if (outcome.answer === undefined) {
+    const bytes = failedLine(line, outcome.failure);
+    return { ordinal, kind: outcomeKinds.failed, bytes, usage: noUsage };
+  }
+  const isCompleted = outcome.answer.status >= 200 && outcome.answer.status < 300;
+  return {
+    ordinal,
+    kind: isCompleted ? outcomeKinds.completed : outcomeKinds.failed,
+    bytes: answeredLine(line, outcome.answer),
+    usage: outcome.answer.usage,
+  };
+}
+
+function sizeOf(line: UnansweredLine): number {
+  return line.body.length + line.customId.length;
+}

@@ -1,0 +1,95 @@
+/**
+ * Gathers finished lines and commits them as segments: every second or 2 MiB, whichever is first.
+ *
+ * Commits follow one another; lines that finish meanwhile wait in memory, counted by the byte
+ * budget, which holds back new requests when the store is slow. A commit that fails for good stops
+ * the writer: the slice ends with that error, and what was not committed is asked again.
+ */
+import { segmentAgeMsMax, segmentBytesMax } from '../src/domain/limits';
+import type { SegmentLine } from '../src/ledger/segment';
+import type { ByteBudget } from '../src/upstream/byte-budget';
+
+export interface SegmentWriterOptions {
+  readonly commit: (lines: readonly SegmentLine[]) => Promise<void>;
+  readonly budget: ByteBudget;
+  /** Called once, when a commit has failed for good. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+export class SegmentWriter {
+  private lines: SegmentLine[] = [];
+  private bytes = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private committing: Promise<void> | undefined;
+  private failure: { readonly error: unknown } | undefined;
+
+  constructor(private readonly options: SegmentWriterOptions) {}
+
+  add(line: SegmentLine): void {
+    this.lines.push(line);
+    this.bytes += line.bytes.length;
+    this.options.budget.add(line.bytes.length);
+    if (this.bytes >= segmentBytesMax) {
+      this.commitSoon();
+    } else {
+      this.timer ??= setTimeout(() => {
+        this.commitSoon();
+      }, segmentAgeMsMax);
+    }
+  }
+
+  /**
+   * Resolves when everything added so far is durable.
+   *
+   * @throws what a commit threw.
+   */
+  async flush(): Promise<void> {
+    while (this.committing !== undefined || this.lines.length > 0) {
+      this.commitSoon();
+      await this.committing;
+      this.assertWorking();
+    }
+    this.assertWorking();
+  }
+
+  /** Forgets what is not committed. The writer must not be used afterwards. */
+  discard(): void {
+    clearTimeout(this.timer);
+    this.options.budget.remove(this.bytes);
+    this.lines = [];
+    this.bytes = 0;
+  }
+
+  private assertWorking(): void {
+    if (this.failure !== undefined) {
+      throw this.failure.error;
+    }
+  }
+
+  private commitSoon(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.lines.length > 0 && this.failure === undefined) {
+      this.committing ??= this.commit();
+    }
+  }
+
+  private async commit(): Promise<void> {
+    const { lines, bytes } = this;
+    this.lines = [];
+    this.bytes = 0;
+    try {
+      await this.options.commit(lines);
+    } catch (error) {
+      this.failure = { error };
+      this.options.onFailure(error);
+    } finally {
+      this.options.budget.remove(bytes);
+      this.committing = undefined;
+    }
+    // The timer of lines that came meanwhile may have found this commit under way and given up.
+    if (this.bytes >= segmentBytesMax || this.timer === undefined) {
+      this.commitSoon();
+    }
+  }
+}

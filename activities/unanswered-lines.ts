@@ -1,0 +1,64 @@
+/** Streams the request lines of a shard that have no answer yet. */
+import { memberSpans, type Span } from '../src/domain/json-spans';
+import { isFileId, makeRequestId, type RequestId } from '../src/domain/ids';
+import { lineBytesMax } from '../src/domain/limits';
+import { MissingObject, type ActivityDeps } from './deps';
+import { isBlank, readLines } from './line-reader';
+import type { OpenShard } from './open-shard';
+
+/** A validated request line; its parts are views into what was read. */
+export interface UnansweredLine {
+  readonly ordinal: number;
+  readonly requestId: RequestId;
+  /** The JSON string with its quotes. */
+  readonly customId: Uint8Array;
+  readonly body: Uint8Array;
+}
+
+/** Yields the lines in the order of the input, some at a time. Reads only the shard's byte range. */
+export async function* unansweredLines(
+  deps: ActivityDeps,
+  { ref, batch, shard, ledger }: OpenShard,
+): AsyncGenerator<UnansweredLine[]> {
+  const answered = ledger.answeredOrdinals();
+  if (answered.size === shard.lineCount) {
+    return;
+  }
+  const { inputFileId } = batch;
+  const content = isFileId(inputFileId)
+    ? await deps.files.openContent(ref.projectId, inputFileId, {
+        offset: shard.byteOffset,
+        length: shard.byteLength,
+      })
+    : undefined;
+  if (content === undefined) {
+    throw new MissingObject('input file', ref);
+  }
+  let ordinal = shard.firstOrdinal;
+  for await (const lines of readLines(content, { lineBytesMax })) {
+    const unanswered: UnansweredLine[] = [];
+    for (const line of lines) {
+      if (isBlank(line)) {
+        continue;
+      }
+      if (!answered.has(ordinal)) {
+        unanswered.push(toUnanswered(line.bytes, ordinal, makeRequestId(ref.batchId, ordinal)));
+      }
+      ordinal += 1;
+    }
+    yield unanswered;
+  }
+}
+
+function toUnanswered(bytes: Buffer, ordinal: number, requestId: RequestId): UnansweredLine {
+  const [customId, body] = memberSpans(bytes, ['custom_id', 'body']);
+  return { ordinal, requestId, customId: view(bytes, customId), body: view(bytes, body) };
+}
+
+/** Validation has seen to it that both members are there. */
+function view(bytes: Buffer, span: Span | undefined): Uint8Array {
+  if (span === undefined) {
+    throw new Error('A request line that was validated has lost a member');
+  }
+  return bytes.subarray(span.start, span.end);
+}

@@ -1,0 +1,97 @@
+/** Starts and signals batch workflows. */
+import {
+  Client,
+  Connection,
+  ServiceError,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { TemporalConfig } from '../config/config';
+import type { NewBatch } from '../domain/batch';
+import type { BatchId } from '../domain/ids';
+import {
+  batchWorkflowName,
+  cancelSignalName,
+  taskQueues,
+  type BatchWorkflowInput,
+} from '../domain/workflow-contract';
+import { EngineUnavailable, type BatchRunner } from './batch-runner';
+
+/** Longer than a restart of the engine's frontend takes, shorter than a client's patience. */
+const deadlineMs = 5_000;
+
+const statusKey = defineSearchAttributeKey('BatchStatus', SearchAttributeType.KEYWORD);
+const projectKey = defineSearchAttributeKey('BatchProject', SearchAttributeType.KEYWORD);
+const expiresAtKey = defineSearchAttributeKey('BatchExpiresAt', SearchAttributeType.DATETIME);
+
+export class TemporalBatchRunner implements BatchRunner {
+  private readonly connection: Connection;
+  private readonly client: Client;
+
+  /** Connects with the first call, so that reads and uploads work while Temporal is down. */
+  constructor(config: TemporalConfig, identity: string) {
+    this.connection = Connection.lazy({ address: config.address });
+    this.client = new Client({
+      connection: this.connection,
+      namespace: config.namespace,
+      identity,
+    });
+  }
+
+  async start(input: BatchWorkflowInput): Promise<void> {
+    const { batch } = input;
+    await this.call('start', async () => {
+      await this.client.workflow.start(batchWorkflowName, {
+        workflowId: batch.id,
+        taskQueue: taskQueues(input.taskQueuePrefix).orchestrator,
+        args: [input],
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        staticSummary: `batch of ${batch.endpoint}`,
+        memo: memoOf(batch),
+        typedSearchAttributes: [
+          { key: statusKey, value: 'validating' },
+          { key: projectKey, value: batch.projectId },
+          { key: expiresAtKey, value: new Date(batch.expiresAt * 1000) },
+        ],
+      });
+    });
+  }
+
+  async signalCancel(batchId: BatchId): Promise<void> {
+    await this.call('signal', async () => {
+      await this.client.workflow.getHandle(batchId).signal(cancelSignalName);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.connection.close();
+  }
+
+  private async call(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await this.connection.withDeadline(Date.now() + deadlineMs, work);
+    } catch (error) {
+      if (
+        error instanceof WorkflowExecutionAlreadyStartedError ||
+        error instanceof WorkflowNotFoundError
+      ) {
+        // It has run, or has ended: what the caller wanted has happened.
+        return;
+      }
+      throw error instanceof ServiceError
+        ? new EngineUnavailable(`Temporal did not take the call [call=${what}]`, { cause: error })
+        : error;
+    }
+  }
+}
+
+function memoOf(batch: NewBatch): Record<string, string> {
+  return {
+    endpoint: batch.endpoint,
+    inputFileId: batch.inputFileId,
+    outputFileId: batch.resultFileIds.output,
+    errorFileId: batch.resultFileIds.error,
+  };
+}

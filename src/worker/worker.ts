@@ -1,0 +1,169 @@
+/**
+ * Composition of a worker: the roles that this process plays, over one connection and one store.
+ *
+ * The orchestrator role runs workflows and control activities; the inference role runs slices, on
+ * two queues: one for batches with several shards, one for batches with a single one.
+ */
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import {
+  createControlActivities,
+  createInferenceActivities,
+  EndWatch,
+  ProgressReporter,
+  type ActivityDeps,
+} from '../../activities';
+import type { Environment, WorkerConfig } from '../config/config';
+import { loadModelRoutes } from '../config/upstreams';
+import { taskQueues } from '../domain/workflow-contract';
+import type { Logger } from '../observability/logger';
+import { BatchStore } from '../storage/batch-store';
+import { FileStore } from '../storage/file-store';
+import { createMinioObjectStore } from '../storage/minio-object-store';
+import { identityOf } from '../temporal/identity';
+import { ByteBudget } from '../upstream/byte-budget';
+import { createHttpDispatcher } from '../upstream/http-dispatcher';
+
+/** The bundle that `npm run build` makes; the same bundle is replayed in the tests. */
+const workflowBundlePath = resolve(__dirname, '../../workflow-bundle.js');
+
+/** Workflows kept in memory; each takes about a megabyte. */
+const cachedWorkflowsMax = 200;
+/** Control activities at a time; validations have a limit of their own. */
+const controlActivitiesMax = 32;
+/** So that a cancel and a dead worker are noticed within seconds, whatever the heartbeat timeout. */
+const heartbeatThrottleMsMax = 2_000;
+/** Committing and returning take a moment after the grace for requests in flight is over. */
+const drainMs = 15_000;
+const connectRetryMs = 1_000;
+
+export interface RunningWorker {
+  /** Stops polling, lets slices commit what has finished, and hands them on. */
+  stop(): void;
+  /** Resolves after {@link stop}; rejects when a worker fails. */
+  readonly stopped: Promise<void>;
+}
+
+interface WorkerContext {
+  readonly config: WorkerConfig;
+  readonly env: Environment;
+  readonly logger: Logger;
+  readonly pid: number;
+}
+
+export async function startWorker(context: WorkerContext): Promise<RunningWorker> {
+  const { config, logger } = context;
+  installRuntime(logger);
+  const deps = await createDeps(context);
+  const connection = await connect(context);
+  const workers = await createWorkers(context, connection, deps);
+  const runs = workers.map(async (worker) => {
+    await worker.run();
+  });
+  logger.info({ roles: config.roles }, 'worker is running');
+  return {
+    stop: () => {
+      workers
+        .filter((worker) => worker.getState() === 'RUNNING')
+        .forEach((worker) => {
+          worker.shutdown();
+        });
+    },
+    stopped: Promise.all(runs).then(async () => {
+      await deps.dispatcher.close();
+      await connection.close();
+    }),
+  };
+}
+
+/** One owner of signals per process: `main.ts`. */
+function installRuntime(logger: Logger): void {
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
+      const write = level === 'ERROR' ? 'error' : 'warn';
+      logger[write]({ temporal: meta }, message);
+    }),
+    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
+  });
+}
+
+async function createDeps({ config, env, logger, pid }: WorkerContext): Promise<ActivityDeps> {
+  const store = createMinioObjectStore(config.store);
+  await store.ensureBucket();
+  const batches = new BatchStore(store);
+  const randomHex = (): string => randomBytes(16).toString('hex');
+  return {
+    store,
+    batches,
+    files: new FileStore(store),
+    routes: loadModelRoutes(config.upstreamsFile, env),
+    dispatcher: createHttpDispatcher({ logger }),
+    budget: new ByteBudget(config.bytesMax),
+    progress: new ProgressReporter(batches, `${pid}-${randomHex()}`, logger),
+    endWatch: new EndWatch(batches, logger),
+    logger,
+    settings: config,
+    now: Date.now,
+    randomHex,
+  };
+}
+
+/** Waits for the engine: at a start of the whole machine it may come up last. */
+async function connect({ config, logger }: WorkerContext): Promise<NativeConnection> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await NativeConnection.connect({ address: config.temporal.address });
+    } catch (error) {
+      if (attempt === 1) {
+        logger.warn({ err: error, address: config.temporal.address }, 'waiting for Temporal');
+      }
+      await new Promise((resume) => setTimeout(resume, connectRetryMs));
+    }
+  }
+}
+
+async function createWorkers(
+  { config, pid }: WorkerContext,
+  connection: NativeConnection,
+  deps: ActivityDeps,
+): Promise<Worker[]> {
+  const queues = taskQueues(config.temporal.taskQueuePrefix);
+  const shared = {
+    connection,
+    namespace: config.temporal.namespace,
+    identity: identityOf('worker', pid),
+    maxHeartbeatThrottleInterval: heartbeatThrottleMsMax,
+    shutdownForceTime: config.shutdownGraceMs + drainMs,
+  };
+  const workers: Promise<Worker>[] = [];
+  if (config.roles.includes('orchestrator')) {
+    workers.push(
+      Worker.create({
+        ...shared,
+        taskQueue: queues.orchestrator,
+        workflowBundle: { codePath: workflowBundlePath },
+        activities: createControlActivities(deps),
+        maxCachedWorkflows: cachedWorkflowsMax,
+        maxConcurrentActivityTaskExecutions: controlActivitiesMax,
+      }),
+    );
+  }
+  if (config.roles.includes('inference')) {
+    const activities = createInferenceActivities(deps);
+    const maxConcurrentActivityTaskExecutions = config.slicesMax;
+    workers.push(
+      ...[queues.inference, queues.inferenceShort].map(
+        async (taskQueue) =>
+          await Worker.create({
+            ...shared,
+            taskQueue,
+            activities,
+            maxConcurrentActivityTaskExecutions,
+          }),
+      ),
+    );
+  }
+  return await Promise.all(workers);
+}

@@ -1,0 +1,53 @@
+/**
+ * How each activity is called: its queue, its limits, and how it is repeated.
+ *
+ * Every activity is repeated without limit, because what makes one fail — the store, the engine, a
+ * deploy — passes, and a batch does not fail for it. A dead worker is noticed by missing heartbeats;
+ * `startToCloseTimeout` is only the last resort against an attempt that heartbeats for ever.
+ * Activities are waited for when they are cancelled: with TRY_CANCEL, finalizing would start while
+ * slices still commit.
+ */
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+import type { ControlActivities, InferenceActivities } from '../activities';
+
+const retry = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' } as const;
+const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
+
+/** Short activities: no heartbeat, a minute at most. */
+export function controlActivities(taskQueue: string, summary: string): ControlActivities {
+  return proxyActivities<ControlActivities>({
+    taskQueue,
+    summary,
+    startToCloseTimeout: '2m',
+    cancellationType,
+    retry,
+  });
+}
+
+/** Activities that heartbeat every second and may take hours on a large batch. */
+export function longActivities(taskQueue: string, summary: string): ControlActivities {
+  return proxyActivities<ControlActivities>({
+    taskQueue,
+    summary,
+    startToCloseTimeout: '24h',
+    heartbeatTimeout: '30s',
+    cancellationType,
+    retry,
+  });
+}
+
+/**
+ * Slices. They heartbeat every second and the worker passes that on every two at the latest, so ten
+ * seconds of silence are a dead worker; measured, its shards go on elsewhere after 9 to 10 seconds.
+ */
+export function inferenceActivities(taskQueue: string, summary: string): InferenceActivities {
+  return proxyActivities<InferenceActivities>({
+    taskQueue,
+    summary,
+    startToCloseTimeout: '24h',
+    heartbeatTimeout: '10s',
+    cancellationType,
+    allowEagerDispatch: false,
+    retry,
+  });
+}

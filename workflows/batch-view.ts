@@ -1,0 +1,69 @@
+/** What an operator sees of a batch in the Web UI: search attributes and a small table. */
+import {
+  defineSearchAttributeKey,
+  SearchAttributeType,
+  type SearchAttributePair,
+} from '@temporalio/common';
+import { setCurrentDetails, upsertMemo, upsertSearchAttributes } from '@temporalio/workflow';
+import type { BatchStatus, EndReason } from '../src/domain/batch';
+import type { ShardCounts } from '../src/domain/workflow-contract';
+
+const statusKey = defineSearchAttributeKey('BatchStatus', SearchAttributeType.KEYWORD);
+const modelKey = defineSearchAttributeKey('BatchModel', SearchAttributeType.KEYWORD);
+const requestsKey = defineSearchAttributeKey('BatchRequests', SearchAttributeType.INT);
+
+export class BatchView {
+  private status: BatchStatus = 'validating';
+  private total = 0;
+  private shardCount = 0;
+  private shardsSealed = 0;
+  private completed = 0;
+  private failed = 0;
+
+  validated(plan: {
+    readonly total: number;
+    readonly shardCount: number;
+    readonly model: string;
+  }): void {
+    this.total = plan.total;
+    this.shardCount = plan.shardCount;
+    upsertMemo({ model: plan.model });
+    this.show('in_progress', [
+      { key: modelKey, value: plan.model.slice(0, 255) },
+      { key: requestsKey, value: plan.total },
+    ]);
+  }
+
+  sealed(counts: ShardCounts): void {
+    this.shardsSealed += 1;
+    this.completed += counts.completed;
+    this.failed += counts.failed;
+    this.describe();
+  }
+
+  ending(reason: EndReason): void {
+    if (reason !== 'failed') {
+      this.show(reason === 'cancelled' ? 'cancelling' : 'finalizing');
+    }
+  }
+
+  ended(reason: EndReason): void {
+    this.show(reason);
+  }
+
+  private show(status: BatchStatus, more: SearchAttributePair[] = []): void {
+    this.status = status;
+    upsertSearchAttributes([{ key: statusKey, value: status }, ...more]);
+    this.describe();
+  }
+
+  private describe(): void {
+    setCurrentDetails(
+      [
+        '| status | requests | shards sealed | completed there | failed there |',
+        '| --- | --- | --- | --- | --- |',
+        `| ${this.status} | ${this.total} | ${this.shardsSealed} of ${this.shardCount} | ${this.completed} | ${this.failed} |`,
+      ].join('\n'),
+    );
+  }
+}

@@ -1,0 +1,254 @@
+/**
+ * One batch, from its record to its result.
+ *
+ * 1. `openBatch` writes the record if the API had no time to; a terminal record ends the workflow.
+ * 2. `validateAndPlan` reads the input once. A bad file fails the batch; nothing goes upstream.
+ * 3. Child workflows run the shards, a bounded number at a time, until each is sealed.
+ * 4. `decideEnd` settles how the batch ends. Four things may ask for it — the last seal, a cancel
+ *    through the API, the completion window, Cancel in the Web UI — and the first one holds,
+ *    whichever process it happens in: the `end` object in the store decides, not this workflow.
+ * 5. After a cancel or an expiry, `closeShard` seals what is not sealed, without the upstream.
+ * 6. `finalizeBatch` strings the sealed objects together and writes the terminal record.
+ * 7. `cleanUp` removes what only a running batch needs.
+ *
+ * Steps 4 to 7 always run, in a scope that cannot be cancelled. A child that somebody cancelled or
+ * terminated by hand is run again: a batch never completes with lines missing.
+ */
+import {
+  CancellationScope,
+  ChildWorkflowCancellationType,
+  ChildWorkflowFailure,
+  ParentClosePolicy,
+  defineSignal,
+  executeChild,
+  isCancellation,
+  log,
+  setHandler,
+  sleep,
+} from '@temporalio/workflow';
+import type { BatchEnd } from '../src/domain/batch';
+import { shardWorkflowId } from '../src/domain/ids';
+import { shardsInParallelMax } from '../src/domain/limits';
+import {
+  cancelSignalName,
+  taskQueues,
+  type BatchRef,
+  type BatchWorkflowInput,
+  type BatchWorkflowResult,
+  type ShardRef,
+  type SliceResult,
+  type TaskQueues,
+} from '../src/domain/workflow-contract';
+import { controlActivities, longActivities } from './activity-options';
+import { BatchView } from './batch-view';
+import { shardWorkflow } from './shard.workflow';
+
+const cancelSignal = defineSignal(cancelSignalName);
+
+/** Between two runs of a child that ended without a seal, so that a fault does not become a storm. */
+const childRerunDelay = '5s';
+
+export async function batchWorkflow(input: BatchWorkflowInput): Promise<BatchWorkflowResult> {
+  return await new BatchRun(input).run();
+}
+
+type AskedReason = 'cancelled' | 'expired';
+
+class BatchRun {
+  private readonly ref: BatchRef;
+  private readonly queues: TaskQueues;
+  private readonly view: BatchView;
+  private readonly work = new CancellationScope();
+  private readonly expiry = new CancellationScope();
+  /** Set as soon as somebody asks for an end before all shards are sealed. */
+  private decided: Promise<BatchEnd> | undefined;
+  private shardCount = 0;
+  private isInvalid = false;
+  private readonly unsealed = new Set<number>();
+
+  constructor(private readonly input: BatchWorkflowInput) {
+    const { projectId, id } = input.batch;
+    this.ref = { projectId, batchId: id };
+    this.queues = taskQueues(input.taskQueuePrefix);
+    this.view = new BatchView();
+  }
+
+  async run(): Promise<BatchWorkflowResult> {
+    setHandler(cancelSignal, () => {
+      this.ask('cancelled');
+    });
+    const opened = await CancellationScope.nonCancellable(
+      async () => await this.control('write the record').openBatch(this.input.batch),
+    );
+    if (opened.endedAs !== null) {
+      await this.long('remove the ledger').cleanUp(this.ref);
+      return { status: opened.endedAs };
+    }
+    this.startExpiryTimer();
+    // Cancel in the Web UI or the CLI cancels the root scope.
+    CancellationScope.current().cancelRequested.catch(() => {
+      this.ask('cancelled');
+    });
+    try {
+      await this.work.run(async () => {
+        await this.validateAndRun();
+      });
+    } catch (error) {
+      if (!isCancellation(error)) {
+        throw error;
+      }
+    }
+    return await CancellationScope.nonCancellable(async () => await this.finish());
+  }
+
+  /** Asks for an early end; the first one to reach the store holds. */
+  private ask(reason: AskedReason): void {
+    this.decided ??= CancellationScope.nonCancellable(async () => await this.decideEnd(reason));
+    // `finish` awaits it; until then a failure must not count as unhandled.
+    this.decided.catch(() => undefined);
+    this.work.cancel();
+  }
+
+  private startExpiryTimer(): void {
+    const remainingMs = Math.max(0, this.input.batch.expiresAt * 1000 - Date.now());
+    void this.expiry
+      .run(async () => {
+        await sleep(remainingMs, { summary: 'completion window' });
+        this.ask('expired');
+      })
+      .catch((error: unknown) => {
+        if (!isCancellation(error)) {
+          log.error('The expiry timer failed', { error });
+        }
+      });
+  }
+
+  private async validateAndRun(): Promise<void> {
+    const validation = await this.long('validate and plan').validateAndPlan(this.ref);
+    if (validation.verdict !== 'valid') {
+      this.isInvalid = validation.verdict === 'invalid';
+      return;
+    }
+    const { shardCount, total, model } = validation;
+    this.shardCount = shardCount;
+    this.view.validated({ shardCount, total, model });
+    for (let index = 0; index < shardCount; index++) {
+      this.unsealed.add(index);
+    }
+    await this.runShards();
+  }
+
+  private async runShards(): Promise<void> {
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      while (next < this.shardCount && !this.isEnding()) {
+        const index = next;
+        next += 1;
+        await this.runShard(index);
+      }
+    };
+    const laneCount = Math.min(shardsInParallelMax, this.shardCount);
+    const lanes = await Promise.allSettled(Array.from({ length: laneCount }, lane));
+    // Only now that every slice has returned: what it still had to commit is in the ledger.
+    for (const result of lanes) {
+      if (result.status === 'rejected') {
+        throw result.reason;
+      }
+    }
+  }
+
+  /** Runs a shard until it is sealed or the batch ends. */
+  private async runShard(index: number): Promise<void> {
+    while (!this.isEnding()) {
+      const result = await this.runChild(index);
+      if (result?.sealed === true) {
+        this.unsealed.delete(index);
+        this.view.sealed(result.counts);
+        return;
+      }
+      if (result?.ended === true) {
+        // The end was decided elsewhere, and its signal was lost or is still on its way.
+        this.ask('cancelled');
+      }
+      if (!this.isEnding()) {
+        await sleep(childRerunDelay, { summary: `run shard ${index} again` });
+      }
+    }
+  }
+
+  /** `undefined` when the child was cancelled or terminated by hand. */
+  private async runChild(index: number): Promise<SliceResult | undefined> {
+    const shard: ShardRef = { ...this.ref, shardIndex: index };
+    const inferenceTaskQueue =
+      this.shardCount === 1 ? this.queues.inferenceShort : this.queues.inference;
+    try {
+      return await executeChild(shardWorkflow, {
+        workflowId: shardWorkflowId(this.ref.batchId, index),
+        args: [{ shard, inferenceTaskQueue }],
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+        staticSummary: `shard ${index} of ${this.shardCount}`,
+      });
+    } catch (error) {
+      if (this.isEnding() || !(error instanceof ChildWorkflowFailure)) {
+        throw error;
+      }
+      log.warn('A shard workflow ended without its shard being sealed; it is run again', {
+        shard: index,
+        error,
+      });
+      return undefined;
+    }
+  }
+
+  /** Somebody asked for an early end, through whatever door. */
+  private isEnding(): boolean {
+    return this.decided !== undefined || CancellationScope.current().consideredCancelled;
+  }
+
+  private async finish(): Promise<BatchWorkflowResult> {
+    this.expiry.cancel();
+    const end = this.isInvalid ? { reason: 'failed' as const } : await this.settleEnd();
+    this.view.ending(end.reason);
+    if (end.reason === 'cancelled' || end.reason === 'expired') {
+      await this.closeShards(end.reason);
+    }
+    if (end.reason !== 'failed') {
+      const { ref, shardCount } = this;
+      await this.long('write the files').finalizeBatch({ ref, shardCount });
+    }
+    this.view.ended(end.reason);
+    await this.long('remove the ledger').cleanUp(this.ref);
+    return { status: end.reason };
+  }
+
+  /** Without all seals there was an end that this workflow has not heard of: it holds. */
+  private async settleEnd(): Promise<BatchEnd> {
+    const isComplete = this.shardCount > 0 && this.unsealed.size === 0;
+    this.decided ??= this.decideEnd(isComplete ? 'completed' : 'cancelled');
+    return await this.decided;
+  }
+
+  private async closeShards(reason: AskedReason): Promise<void> {
+    const remaining = [...this.unsealed];
+    const lane = async (): Promise<void> => {
+      for (let index = remaining.shift(); index !== undefined; index = remaining.shift()) {
+        const shard: ShardRef = { ...this.ref, shardIndex: index };
+        await this.long(`close shard ${index}`).closeShard({ shard, reason });
+      }
+    };
+    await Promise.all(Array.from({ length: shardsInParallelMax }, lane));
+  }
+
+  private async decideEnd(reason: BatchEnd['reason']): Promise<BatchEnd> {
+    return await this.control(`end: ${reason}`).decideEnd({ ref: this.ref, reason });
+  }
+
+  private control(summary: string): ReturnType<typeof controlActivities> {
+    return controlActivities(this.queues.orchestrator, summary);
+  }
+
+  private long(summary: string): ReturnType<typeof longActivities> {
+    return longActivities(this.queues.orchestrator, summary);
+  }
+}

@@ -1,0 +1,2 @@
+export { batchWorkflow } from './batch.workflow';
+export { shardWorkflow } from './shard.workflow';
