@@ -1,0 +1,173 @@
+/**
+ * One attempt over HTTP, and the connection that carries it. This is the hot path: one handler
+ * object for each exchange, and no promise, signal or timer of its own.
+ *
+ * Connections are `Client`s kept in a list of our own: an undici `Pool` searches all of its clients
+ * for a free one with every request.
+ */
+import { Client, type Dispatcher } from 'undici';
+import { answerBytesMax } from '../domain/limits';
+import {
+  judgeAnswer,
+  judgeError,
+  RequestTimeoutError,
+  type Attempt,
+  type HttpAnswer,
+} from './attempt';
+import type { Line } from './session';
+
+/** Where a connection leads; the same for all connections of an upstream. */
+export interface ConnectionOptions {
+  readonly origin: string;
+  readonly options: Client.Options;
+  /** Called once for each exchange, when its connection is free for the next. */
+  onExchangeEnd(exchange: Exchange, attempt: Attempt): void;
+}
+
+/** What is sent. */
+export interface ExchangeRequest {
+  readonly path: string;
+  /** Names and values in turn. */
+  readonly headers: string[];
+  readonly body: Uint8Array;
+}
+
+/** Carries one exchange at a time; connects when it has to. */
+export class Connection {
+  private client: Client;
+  private running: Exchange | undefined;
+
+  constructor(private readonly options: ConnectionOptions) {
+    this.client = new Client(options.origin, options.options);
+  }
+
+  get exchange(): Exchange | undefined {
+    return this.running;
+  }
+
+  /** May be called from within {@link ConnectionOptions.onExchangeEnd} if the exchange was complete. */
+  send(exchange: Exchange, request: ExchangeRequest): void {
+    this.running = exchange;
+    this.client.dispatch({ method: 'POST', ...request }, exchange);
+  }
+
+  end(exchange: Exchange, attempt: Attempt): void {
+    this.running = undefined;
+    this.options.onExchangeEnd(exchange, attempt);
+  }
+
+  /** Drops the client with whatever it does; its exchange ends with the error. */
+  reset(error: Error): void {
+    const dropped = this.client;
+    this.client = new Client(this.options.origin, this.options.options);
+    void dropped.destroy(error);
+  }
+
+  async close(): Promise<void> {
+    await this.client.destroy();
+  }
+}
+
+/** What is known of an exchange when it begins. */
+export interface ExchangeStart {
+  readonly line: Line;
+  readonly connection: Connection;
+  /** By the dispatcher's clock. */
+  readonly startedAt: number;
+  /** Position in the order of sending, counted by upstream. */
+  readonly number: number;
+  /** Whether the circuit breaker waits for its end. */
+  readonly isProbe: boolean;
+}
+
+export class Exchange implements Dispatcher.DispatchHandler {
+  private controller: Dispatcher.DispatchController | undefined;
+  private complete = false;
+  private ended = false;
+  private status = 0;
+  private headers: HttpAnswer['headers'] = {};
+  private body: Buffer | undefined;
+  private moreBody: Buffer[] | undefined;
+  private bodyBytes = 0;
+
+  constructor(readonly start: ExchangeStart) {}
+
+  /** Whether a complete answer was received, so that its connection can go on at once. */
+  get isComplete(): boolean {
+    return this.complete;
+  }
+
+  /** Ends the exchange by closing its connection. */
+  timeOut(): void {
+    this.cut(new RequestTimeoutError());
+  }
+
+  /** The same when nobody wants its outcome any more. */
+  abandon(): void {
+    this.cut(new Error('The exchange was abandoned.'));
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+  }
+
+  /** Also called for each informational answer, before the one that counts. */
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: HttpAnswer['headers'],
+  ): void {
+    this.status = status;
+    this.headers = headers;
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.bodyBytes += chunk.length;
+    if (this.bodyBytes > answerBytesMax) {
+      controller.abort(new Error('The answer is too large.'));
+    } else if (this.body === undefined) {
+      this.body = chunk;
+    } else {
+      this.moreBody ??= [this.body];
+      this.moreBody.push(chunk);
+    }
+  }
+
+  onResponseEnd(): void {
+    const { status, headers } = this;
+    this.complete = true;
+    this.end(judgeAnswer({ status, headers, body: this.wholeBody() }));
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    const { status, headers } = this;
+    this.end(
+      this.bodyBytes > answerBytesMax
+        ? judgeAnswer({ status, headers, body: undefined })
+        : judgeError(error, this.controller !== undefined),
+    );
+  }
+
+  private wholeBody(): Buffer {
+    if (this.moreBody !== undefined) {
+      return Buffer.concat(this.moreBody);
+    }
+    return this.body ?? Buffer.alloc(0);
+  }
+
+  private cut(error: Error): void {
+    if (this.controller === undefined) {
+      // Not on a socket yet, so there is nothing that could be aborted but the connecting itself.
+      this.start.connection.reset(error);
+    } else {
+      this.controller.abort(error);
+    }
+  }
+
+  private end(attempt: Attempt): void {
+    if (!this.ended) {
+      this.ended = true;
+      this.start.connection.end(this, attempt);
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import type { Logger } from '../observability/logger';
+import { systemClock, type Clock } from './clock';
+import type { Dispatcher } from './dispatcher';
+import { Lane } from './lane';
+
+export interface HttpDispatcherOptions {
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  /** In [0, 1). */
+  readonly random?: () => number;
+}
+
+/** Talks to upstreams over HTTP/1.1 with keep-alive; one lane for each upstream, by its name. */
+export function createHttpDispatcher(options: HttpDispatcherOptions): Dispatcher {
+  const { logger, clock = systemClock, random = Math.random } = options;
+  const lanes = new Map<string, Lane>();
+  return {
+    open(session) {
+      const { upstream } = session.route;
+      let lane = lanes.get(upstream.name);
+      if (lane === undefined) {
+        lane = new Lane(upstream, { clock, random, logger });
+        lanes.set(upstream.name, lane);
+      }
+      return lane.open(session);
+    },
+    async close() {
+      await Promise.all(Array.from(lanes.values(), (lane) => lane.close()));
+    },
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * How many requests an upstream gets at a time: the configured maximum until it says that this is
+ * too much, then half as many for each round of refusals, growing back with its answers — quickly
+ * to half of what was too much, one for each full round above that (as TCP does, RFC 5681).
+ * Without this, an upstream with a small rate limit would refuse the same lines again and again
+ * until they had no attempt left.
+ */
+export class InFlightLimit {
+  private limit: number;
+  private threshold: number;
+  private lastShrinkAt = -1;
+
+  constructor(private readonly max: number) {
+    this.limit = max;
+    this.threshold = max;
+  }
+
+  /** At least 1. */
+  get current(): number {
+    return Math.floor(this.limit);
+  }
+
+  onSuccess(): void {
+    if (this.limit < this.max) {
+      const step = this.limit < this.threshold ? 1 : 1 / this.limit;
+      this.limit = Math.min(this.max, this.limit + step);
+    }
+  }
+
+  /**
+   * Refusals of requests that were sent before the limit last shrank say nothing about the smaller
+   * one. Returns whether this one does.
+   *
+   * @param sentAt number of the refused request, in the order of sending.
+   * @param sentCount requests sent so far.
+   */
+  onCongestion(sentAt: number, sentCount: number): boolean {
+    if (sentAt <= this.lastShrinkAt) {
+      return false;
+    }
+    this.lastShrinkAt = sentCount;
+    this.threshold = Math.max(1, this.limit / 2);
+    this.limit = this.threshold;
+    return true;
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * Everything that this process sends to one upstream, whichever slice it comes from.
+ *
+ * A line is sent when its turn has come ({@link FairQueue}), the upstream takes another request
+ * ({@link Pacing}) and its route is not held for down ({@link Route}). A line that was refused
+ * waits for its own backoff, whatever pause the upstream asked for, so that others get by.
+ *
+ * Invariants:
+ * - A line that was taken from its session comes back to it exactly once, unless the session was
+ *   aborted.
+ * - Within a callback of undici nothing is sent but the next request on the connection that has
+ *   just become free: its parser may not be entered again.
+ */
+import { buildConnector, type Client } from 'undici';
+import type { UpstreamConfig } from '../config/upstreams';
+import { backoffMs } from '../domain/retry';
+import type { Logger } from '../observability/logger';
+import { isSuccess } from './answer';
+import type { Attempt, FailedAttemptKind } from './attempt';
+import type { Clock } from './clock';
+import { ConnectionPool } from './connection-pool';
+import type { DispatchSession, SessionOptions } from './dispatcher';
+import { Exchange, type Connection } from './exchange';
+import { FairQueue } from './fair-queue';
+import { Pacing } from './pacing';
+import { Route } from './route';
+import { LineSession, type Line, type SessionHost } from './session';
+
+const connectTimeoutMsMax = 10_000;
+
+export interface LaneOptions {
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+export class Lane implements SessionHost {
+  readonly clock: Clock;
+  private readonly base: URL;
+  private readonly headers: readonly string[];
+  private readonly routes = new Map<string, Route>();
+  private readonly queue = new FairQueue<Line>();
+  private readonly pacing: Pacing;
+  private readonly pool: ConnectionPool;
+  private sent = 0;
+  private inFlight = 0;
+  private isPumpScheduled = false;
+  private isClosed = false;
+
+  constructor(
+    private readonly upstream: UpstreamConfig,
+    private readonly options: LaneOptions,
+  ) {
+    const { clock, random } = options;
+    this.clock = clock;
+    this.base = new URL(upstream.baseUrl);
+    this.headers = headersOf(upstream);
+    this.pacing = new Pacing({
+      clock,
+      random,
+      maxInFlight: upstream.maxInFlight,
+      onResume: this.schedulePump,
+    });
+    const connectionOptions = {
+      origin: this.base.origin,
+      options: clientOptions(upstream),
+      onExchangeEnd: this.onExchangeEnd,
+    };
+    this.pool = new ConnectionPool(connectionOptions, clock, upstream.requestTimeoutMs);
+  }
+
+  open(options: SessionOptions): DispatchSession {
+    const route = this.routeOf(options.route.upstreamModel);
+    return new LineSession(this, options, { route, path: this.pathOf(options.endpoint) });
+  }
+
+  onReady(session: LineSession): void {
+    this.queue.enter(session);
+    this.schedulePump();
+  }
+
+  abandon(session: LineSession): void {
+    this.pool.abandon((exchange) => exchange.start.line.session !== session);
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.pacing.close();
+    for (const route of this.routes.values()) {
+      route.breaker.close();
+    }
+    await this.pool.close();
+  }
+
+  private routeOf(upstreamModel: string): Route {
+    const known = this.routes.get(upstreamModel);
+    if (known !== undefined) {
+      return known;
+    }
+    const about = { upstream: this.upstream.name, model: upstreamModel };
+    const { clock, random, logger } = this.options;
+    const route = new Route({
+      clock,
+      random,
+      onOpen: (cause) => {
+        logger.warn({ ...about, cause }, 'Upstream does not answer; its lines wait');
+      },
+      onClose: () => {
+        logger.info(about, 'Upstream answers again');
+        this.schedulePump();
+      },
+      onProbeDue: this.schedulePump,
+    });
+    this.routes.set(upstreamModel, route);
+    return route;
+  }
+
+  /** The path of the base URL stands in place of the endpoint's `/v1`. */
+  private pathOf(endpoint: SessionOptions['endpoint']): string {
+    const { pathname, search } = this.base;
+    return `${pathname.replace(/\/+$/, '')}${endpoint.slice('/v1'.length)}${search}`;
+  }
+
+  /** Not at once: a slice submits many lines in a row, and undici may be in the middle of things. */
+  private readonly schedulePump = (): void => {
+    if (!this.isPumpScheduled) {
+      this.isPumpScheduled = true;
+      queueMicrotask(this.pump);
+    }
+  };
+
+  private readonly pump = (): void => {
+    this.isPumpScheduled = false;
+    while (this.maySend()) {
+      const line = this.queue.take();
+      if (line === undefined) {
+        return;
+      }
+      this.send(line, this.pool.acquire());
+    }
+  };
+
+  private maySend(): boolean {
+    return !this.queue.isEmpty && !this.isClosed && this.pacing.maySend(this.inFlight);
+  }
+
+  private send(line: Line, connection: Connection): void {
+    const { route, path } = line.session.target;
+    const { requestId, body } = line.request;
+    line.successesSeen ??= route.successes;
+    this.inFlight += 1;
+    this.sent += 1;
+    const exchange = new Exchange({
+      line,
+      connection,
+      startedAt: this.clock.now(),
+      number: this.sent,
+      isProbe: route.breaker.onSent(),
+    });
+    connection.send(exchange, { path, headers: [...this.headers, requestId], body });
+  }
+
+  private readonly onExchangeEnd = (exchange: Exchange, attempt: Attempt): void => {
+    const { line, connection, isProbe } = exchange.start;
+    this.inFlight -= 1;
+    if (line.session.isAborted) {
+      line.session.target.route.breaker.onGivenUp(isProbe);
+    } else if (attempt.kind === 'answer') {
+      this.onAnswer(line, attempt);
+    } else {
+      this.onFailure(exchange, attempt, attempt.kind);
+    }
+    const next = exchange.isComplete && this.maySend() ? this.queue.take() : undefined;
+    if (next === undefined) {
+      this.pool.release(connection);
+    } else {
+      this.send(next, connection);
+    }
+    if (this.maySend()) {
+      this.schedulePump();
+    }
+  };
+
+  private onAnswer(line: Line, attempt: Attempt): void {
+    const { route } = line.session.target;
+    route.breaker.onAnswer();
+    if (attempt.outcome.answer !== undefined && isSuccess(attempt.outcome.answer.status)) {
+      route.onSuccess();
+      this.pacing.onSuccess();
+    }
+    line.session.settle(line, attempt.outcome);
+  }
+
+  private onFailure(exchange: Exchange, attempt: Attempt, kind: FailedAttemptKind): void {
+    const { line, number, isProbe } = exchange.start;
+    const { route } = line.session.target;
+    if (kind === 'server_error' || kind === 'rate_limited') {
+      route.breaker.onAnswer();
+    } else {
+      route.breaker.onFailure(attempt.cause, isProbe);
+    }
+    if (attempt.congested) {
+      this.pacing.onCongestion(attempt, { number, sent: this.sent });
+    }
+    const isLast = line.fail(kind, {
+      othersSucceeded: route.successes > (line.successesSeen ?? 0),
+      upstreamDown: route.breaker.isOpen,
+    });
+    line.successesSeen = route.successes;
+    if (isLast) {
+      line.session.settle(line, attempt.outcome);
+    } else {
+      line.session.retry(line, backoffMs(line.failures, this.options.random()));
+    }
+  }
+}
+
+/** Ends with the name of the one header whose value differs from request to request. */
+function headersOf(upstream: UpstreamConfig): readonly string[] {
+  const authorization =
+    upstream.apiKey === undefined ? [] : ['authorization', `Bearer ${upstream.apiKey}`];
+  return [
+    ...['content-type', 'application/json'],
+    ...['accept', 'application/json'],
+    ...['accept-encoding', 'identity'],
+    ...['user-agent', 'longhaul'],
+    ...authorization,
+    'x-request-id',
+  ];
+}
+
+function clientOptions(upstream: UpstreamConfig): Client.Options {
+  const timeoutMs = Math.ceil(upstream.requestTimeoutMs);
+  return {
+    // One for all connections, so that they share TLS sessions.
+    connect: buildConnector({ timeout: Math.min(connectTimeoutMsMax, timeoutMs) }),
+    pipelining: 1,
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+  };
+}

@@ -1,0 +1,74 @@
+import { backoffMs } from '../domain/retry';
+import type { Attempt } from './attempt';
+import type { Clock } from './clock';
+import { InFlightLimit } from './in-flight-limit';
+
+export interface PacingOptions {
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly maxInFlight: number;
+  /** A pause is over. */
+  onResume(): void;
+}
+
+/** Where a refused request stood in the order of sending. */
+export interface SendOrder {
+  readonly number: number;
+  /** Requests sent so far. */
+  readonly sent: number;
+}
+
+/**
+ * How fast an upstream takes requests: so many at a time, and none while it has asked for a pause.
+ * A rate limit concerns everybody, because the next line would be refused as well.
+ */
+export class Pacing {
+  private readonly limit: InFlightLimit;
+  private pause: { readonly until: number; readonly cancel: () => void } | undefined;
+  /** Rounds of refusals without a success in between. */
+  private refusals = 0;
+
+  constructor(private readonly options: PacingOptions) {
+    this.limit = new InFlightLimit(options.maxInFlight);
+  }
+
+  maySend(inFlight: number): boolean {
+    return this.pause === undefined && inFlight < this.limit.current;
+  }
+
+  onSuccess(): void {
+    this.refusals = 0;
+    this.limit.onSuccess();
+  }
+
+  /** An attempt failed because the upstream has too much to do. */
+  onCongestion(attempt: Attempt, order: SendOrder): void {
+    const isNews = this.limit.onCongestion(order.number, order.sent);
+    if (attempt.retryAfterMs !== undefined) {
+      // Somewhat later than asked: other processes were told the same.
+      this.pauseFor(attempt.retryAfterMs * (1 + this.options.random() / 10));
+    } else if (attempt.kind === 'rate_limited' && isNews) {
+      this.refusals += 1;
+      this.pauseFor(backoffMs(this.refusals, this.options.random()));
+    }
+  }
+
+  /** Stops the timer. */
+  close(): void {
+    this.pause?.cancel();
+  }
+
+  private pauseFor(delayMs: number): void {
+    const until = this.options.clock.now() + delayMs;
+    if (delayMs === 0 || (this.pause !== undefined && this.pause.until >= until)) {
+      return;
+    }
+    this.pause?.cancel();
+    const cancel = this.options.clock.after(delayMs, () => {
+      this.pause = undefined;
+      this.options.onResume();
+    });
+    this.pause = { until, cancel };
+  }
+}

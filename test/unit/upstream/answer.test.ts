@@ -1,0 +1,103 @@
+import { isSuccess, readAnswer } from '../../../src/upstream/answer';
+import { noUsage } from '../../../src/domain/usage';
+
+function read(status: number, text: string | Buffer): string | undefined {
+  const body = readAnswer(status, Buffer.from(text))?.body;
+  return body === undefined ? undefined : Buffer.from(body).toString();
+}
+
+describe('an answer', () => {
+  it.each([
+    ['{"a":12345678901234567890,"b":1.0,"c":1e400,"d":-0}'],
+    ['{"a":1,"a":2,"__proto__":{"x":1}}'],
+    ['{"text":"\\u0041\\n\\ud83d\\ude00 é \u2028"}'],
+    ['[]'],
+    ['null'],
+    ['"text"'],
+  ])('keeps its bytes: %s', (text) => {
+    expect(read(200, text)).toBe(text);
+  });
+
+  it('loses its line breaks, which become spaces, and the white space around it', () => {
+    expect(read(200, '\r\n {\r\n  "a": [\n\t1,\n2 ]\n}\t\r\n\r\n')).toBe('{    "a": [ \t1, 2 ] }');
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['white space', ' \n'],
+    ['HTML', '<html></html>'],
+    ['two values', '{}{}'],
+    ['two lines', '{}\n{}'],
+    ['half a value', '{"a":'],
+    ['a byte order mark', '\ufeff{}'],
+    ['a raw line break within a string', '{"a":"\n"}'],
+    ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0x22])],
+    ['a surrogate in UTF-8', Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22])],
+  ])('with 2xx that is %s is none', (_what, text) => {
+    expect(readAnswer(200, Buffer.from(text))).toBeUndefined();
+  });
+
+  it('may be nested deeply', () => {
+    const nested = '['.repeat(10_000) + ']'.repeat(10_000);
+    expect(read(200, nested)).toBe(nested);
+    expect(readAnswer(200, Buffer.from('['.repeat(1_000_000)))).toBeUndefined();
+  });
+
+  it('says what it used', () => {
+    const text =
+      '{"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9,"prompt_tokens_details":{"cached_tokens":4}}}';
+    expect(readAnswer(200, Buffer.from(text))?.usage).toEqual({
+      inputTokens: 7,
+      cachedTokens: 4,
+      outputTokens: 2,
+      reasoningTokens: 0,
+      totalTokens: 9,
+    });
+    expect(readAnswer(200, Buffer.from('{"usage":[]}'))?.usage).toEqual(noUsage);
+  });
+
+  it('with another status stays as it is when it is JSON', () => {
+    expect(read(400, '{"error":\n{"message":"no"}}\n')).toBe('{"error": {"message":"no"}}');
+  });
+
+  it('with another status is put into an error object when it is text', () => {
+    expect(JSON.parse(read(502, '<h1>Bad\nGateway</h1>\n') ?? '')).toEqual({
+      error: {
+        message: '<h1>Bad\nGateway</h1>',
+        type: 'upstream_error',
+        param: null,
+        code: null,
+      },
+    });
+    expect(read(502, 'one\ntwo')).not.toContain('\n');
+  });
+
+  it('with another status is cut to 1,000 characters of text', () => {
+    const { error } = JSON.parse(read(500, 'é'.repeat(5_000)) ?? '') as {
+      error: { message: string };
+    };
+    expect(error.message).toBe('é'.repeat(1_000));
+  });
+
+  it.each([[''], [Buffer.alloc(3, ' ')]])(
+    'with another status and no text says so: %j',
+    (bytes) => {
+      expect(read(503, bytes)).toContain('The upstream answered with status 503');
+    },
+  );
+
+  it('with another status and bytes that are no text is still one JSON value', () => {
+    expect(() => {
+      JSON.parse(read(500, Buffer.from([0xff, 0xfe, 0x00, 0x0a, 0xc3])) ?? '');
+    }).not.toThrow();
+  });
+});
+
+it.each([
+  [199, false],
+  [200, true],
+  [299, true],
+  [300, false],
+])('status %i is a success: %s', (status, expected) => {
+  expect(isSuccess(status)).toBe(expected);
+});

@@ -1,0 +1,61 @@
+import type { BatchId } from '../../../src/domain/ids';
+import { FairQueue, type Member } from '../../../src/upstream/fair-queue';
+import { batchA, batchB } from './support';
+
+class List implements Member<string> {
+  isHeld = false;
+
+  constructor(
+    readonly batchId: BatchId,
+    private readonly items: string[],
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.items.length === 0;
+  }
+
+  take(): string | undefined {
+    return this.isHeld ? undefined : this.items.shift();
+  }
+}
+
+function takeAll(queue: FairQueue<string>): string[] {
+  const taken: string[] = [];
+  for (let item = queue.take(); item !== undefined; item = queue.take()) {
+    taken.push(item);
+  }
+  return taken;
+}
+
+describe('a fair queue', () => {
+  it('serves batches in turn, and the members of each in turn', () => {
+    const queue = new FairQueue<string>();
+    queue.enter(new List(batchA, ['a1', 'a2', 'a3']));
+    queue.enter(new List(batchA, ['A1', 'A2']));
+    queue.enter(new List(batchB, ['b1', 'b2']));
+    expect(takeAll(queue)).toEqual(['a1', 'b1', 'A1', 'b2', 'a2', 'A2', 'a3']);
+    expect(queue.isEmpty).toBe(true);
+  });
+
+  it('gives a member one place, however often it enters', () => {
+    const queue = new FairQueue<string>();
+    const often = new List(batchA, ['a1', 'a2']);
+    queue.enter(often);
+    queue.enter(often);
+    queue.enter(new List(batchA, ['A1', 'A2']));
+    expect(takeAll(queue)).toEqual(['a1', 'A1', 'a2', 'A2']);
+  });
+
+  it('passes over members that have to wait, and keeps them', () => {
+    const queue = new FairQueue<string>();
+    const held = new List(batchA, ['a1']);
+    held.isHeld = true;
+    queue.enter(held);
+    queue.enter(new List(batchB, ['b1', 'b2']));
+    expect(takeAll(queue)).toEqual(['b1', 'b2']);
+    expect(queue.isEmpty).toBe(false);
+    held.isHeld = false;
+    expect(takeAll(queue)).toEqual(['a1']);
+    expect(queue.isEmpty).toBe(true);
+  });
+});

@@ -1,0 +1,208 @@
+import {
+  Harness,
+  answer,
+  answerAll,
+  batchB,
+  completion,
+  heldBack,
+  lineRequest,
+  range,
+  refuse,
+} from './support';
+
+const harness = new Harness();
+
+describe('a request', () => {
+  it('goes to the endpoint below the base URL, with its bytes unchanged', async () => {
+    const lines = harness.open({ basePath: '/openai/v1', apiKey: 'secret' });
+    const body = Buffer.from(
+      '{"ordinal":7 ,\t"x": 1.0, "x": 12345678901234567890, "e":"é\\u0000"}',
+    );
+    lines.session.submit({ ...lineRequest(7), body });
+    await lines.hasOutcomes(1);
+    const [received] = harness.upstream.received;
+    expect(received?.path).toBe('/openai/v1/chat/completions');
+    expect(received?.body).toBe(body.toString());
+    expect(received?.headers).toMatchObject({
+      'content-type': 'application/json',
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      authorization: 'Bearer secret',
+      'x-request-id': lineRequest(7).requestId,
+    });
+  });
+
+  it('has no authorization without a key', async () => {
+    const lines = harness.open();
+    lines.submit(0);
+    await lines.hasOutcomes(1);
+    expect(harness.upstream.received[0]?.headers.authorization).toBeUndefined();
+  });
+});
+
+describe('an answer', () => {
+  it('comes back with its status, its bytes, its usage and the id of the upstream', async () => {
+    harness.upstream.use((_received, response) => {
+      response.setHeader('x-request-id', 'req-1');
+      answer(response);
+    });
+    const lines = harness.open();
+    lines.submit(0);
+    await lines.hasOutcomes(1);
+    const { answer: got } = lines.outcomes.get(0) ?? {};
+    expect(got?.status).toBe(200);
+    expect(Buffer.from(got?.body ?? []).toString()).toBe(completion);
+    expect(got?.upstreamRequestId).toBe('req-1');
+    expect(got?.usage).toMatchObject({ inputTokens: 3, outputTokens: 2, totalTokens: 5 });
+  });
+
+  it.each([['é'], ['x'.repeat(129)], ['']])(
+    'has no id when that of the upstream is not usable: %j',
+    async (id) => {
+      harness.upstream.use((_received, response) => {
+        response.setHeader('x-request-id', id);
+        answer(response);
+      });
+      const lines = harness.open();
+      lines.submit(0);
+      await lines.hasOutcomes(1);
+      expect(lines.outcomes.get(0)?.answer).toBeDefined();
+      expect(lines.outcomes.get(0)?.answer?.upstreamRequestId).toBeUndefined();
+    },
+  );
+
+  it('may come in many small chunks', async () => {
+    harness.upstream.use((_received, response) => {
+      response.writeHead(200);
+      for (const character of completion) {
+        response.write(character);
+      }
+      response.end();
+    });
+    const lines = harness.open();
+    lines.submit(0);
+    await lines.hasOutcomes(1);
+    expect(Buffer.from(lines.outcomes.get(0)?.answer?.body ?? []).toString()).toBe(completion);
+  });
+
+  it('may be printed on many lines', async () => {
+    const pretty = JSON.stringify(JSON.parse(completion), null, 2);
+    harness.upstream.use((_received, response) => {
+      answer(response, `${pretty}\r\n`);
+    });
+    const lines = harness.open();
+    lines.submit(0);
+    await lines.hasOutcomes(1);
+    const body = Buffer.from(lines.outcomes.get(0)?.answer?.body ?? []).toString();
+    expect(body).toBe(pretty.replaceAll('\n', ' '));
+  });
+
+  it('may come after informational ones', async () => {
+    harness.upstream.use((_received, response) => {
+      response.writeProcessing();
+      answer(response);
+    });
+    const lines = harness.open();
+    lines.submit(0);
+    await lines.hasOutcomes(1);
+    expect(lines.statuses()).toEqual([200]);
+  });
+
+  it('that says the request is wrong is the result of the line', async () => {
+    harness.upstream.use((_received, response) => {
+      refuse(response, 422);
+    });
+    const lines = harness.open();
+    lines.submit(0);
+    await lines.hasOutcomes(1);
+    expect(lines.statuses()).toEqual([422]);
+    expect(harness.upstream.received).toHaveLength(1);
+  });
+});
+
+describe('lines in flight', () => {
+  it('are never more than the upstream takes, over all sessions', async () => {
+    harness.upstream.use((_received, response) => {
+      setTimeout(answer, 1, response);
+    });
+    const sessions = [harness.open({ maxInFlight: 5 }), harness.open({ maxInFlight: 5 }, batchB)];
+    await Promise.all(
+      sessions.map(async (lines) => {
+        await lines.submitAll(0, 300);
+      }),
+    );
+    await Promise.all(
+      sessions.map(async (lines) => {
+        await lines.hasOutcomes(300);
+      }),
+    );
+    expect(harness.upstream.inFlightMost).toBe(5);
+    expect(harness.upstream.received).toHaveLength(600);
+    expect(harness.upstream.sockets.size).toBeLessThanOrEqual(5);
+  });
+
+  it('are as many as the upstream takes even for one session', async () => {
+    const { script, release } = heldBack();
+    harness.upstream.use(script);
+    const lines = harness.open({ maxInFlight: 40 });
+    while (lines.session.hasRoom()) {
+      lines.submit(lines.session.outstanding);
+    }
+    expect(lines.session.outstanding).toBe(56);
+    await harness.upstream.hasReceived(40);
+    release();
+    await harness.upstream.hasReceived(56);
+    release();
+    await lines.hasOutcomes(56);
+    expect(lines.session.outstanding).toBe(0);
+  });
+
+  it('come from all batches in turn, so that a small one is not stuck behind a large one', async () => {
+    const { script, release } = heldBack();
+    harness.upstream.use(script);
+    const large = harness.open({ maxInFlight: 4 });
+    large.submit(...range(0, 20));
+    await harness.upstream.hasReceived(4);
+    const alsoLarge = harness.open({ maxInFlight: 4 });
+    alsoLarge.submit(...range(20, 40));
+    const small = harness.open({ maxInFlight: 4 }, batchB);
+    small.submit(...range(100, 108));
+    harness.upstream.use(answerAll);
+    release();
+    await small.hasOutcomes(8);
+    const servedBefore = harness.upstream.ordinals().findLastIndex((ordinal) => ordinal >= 100);
+    expect(servedBefore).toBeLessThan(4 + 8 * 2 + 4);
+    await Promise.all([large.hasOutcomes(20), alsoLarge.hasOutcomes(20)]);
+  });
+});
+
+describe('room', () => {
+  it('comes back when lines have their outcome', async () => {
+    const lines = harness.open({ maxInFlight: 1 });
+    await lines.submitAll(0, 100);
+    await lines.hasOutcomes(100);
+    expect(harness.upstream.ordinals()).toEqual(range(0, 100));
+  });
+
+  it('need not be waited for while there is some, nor after the end', async () => {
+    const lines = harness.open();
+    await lines.session.waitForRoom();
+    await lines.session.drain();
+    await lines.session.waitForRoom();
+    expect(lines.session.hasRoom()).toBe(true);
+  });
+
+  it.each(['drain', 'abort'] as const)('is not waited for after %s', async (end) => {
+    const { script, release } = heldBack();
+    harness.upstream.use(script);
+    const lines = harness.open({ maxInFlight: 1 });
+    lines.submit(...range(0, 17));
+    await harness.upstream.hasReceived(1);
+    const waiting = lines.session.waitForRoom();
+    const ended = lines.session[end]();
+    await waiting;
+    release();
+    await ended;
+    expect(lines.session.outstanding).toBe(0);
+  });
+});

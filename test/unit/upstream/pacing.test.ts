@@ -1,0 +1,82 @@
+import type { Attempt } from '../../../src/upstream/attempt';
+import { Pacing } from '../../../src/upstream/pacing';
+import { ManualClock } from './manual-clock';
+
+function aPacing(): { pacing: Pacing; clock: ManualClock; resumedAt: number[] } {
+  const clock = new ManualClock();
+  const resumedAt: number[] = [];
+  const onResume = (): void => {
+    resumedAt.push(clock.now());
+  };
+  const pacing = new Pacing({ clock, random: () => 0, maxInFlight: 8, onResume });
+  return { pacing, clock, resumedAt };
+}
+
+function aRefusal(overrides: Partial<Attempt> = {}): Attempt {
+  return {
+    kind: 'rate_limited',
+    cause: 429,
+    retryAfterMs: undefined,
+    congested: true,
+    outcome: { failure: { code: 'x', message: 'x' } },
+    ...overrides,
+  };
+}
+
+describe('the pacing of an upstream', () => {
+  it('stops everybody for as long as the upstream asks', () => {
+    const { pacing, clock, resumedAt } = aPacing();
+    pacing.onCongestion(aRefusal({ retryAfterMs: 5_000 }), { number: 1, sent: 1 });
+    expect(pacing.maySend(0)).toBe(false);
+    clock.advance(5_000);
+    expect(pacing.maySend(0)).toBe(true);
+    expect(resumedAt).toEqual([5_000]);
+  });
+
+  it('keeps to the longest pause that was asked for', () => {
+    const { pacing, clock, resumedAt } = aPacing();
+    for (const retryAfterMs of [2_000, 5_000, 1_000]) {
+      pacing.onCongestion(aRefusal({ retryAfterMs }), { number: 1, sent: 3 });
+    }
+    clock.advance(60_000);
+    expect(resumedAt).toEqual([5_000]);
+  });
+
+  it('backs off by itself from a rate limit that names no time, once for each round', () => {
+    const { pacing, clock, resumedAt } = aPacing();
+    for (const number of [1, 2, 3]) {
+      pacing.onCongestion(aRefusal(), { number, sent: 3 });
+    }
+    clock.advance(1_000);
+    pacing.onCongestion(aRefusal(), { number: 4, sent: 4 });
+    clock.advance(1_000);
+    expect(resumedAt).toEqual([250, 1_500]);
+  });
+
+  it('forgets earlier rounds at the first success', () => {
+    const { pacing, clock, resumedAt } = aPacing();
+    for (const number of [1, 2, 3]) {
+      pacing.onCongestion(aRefusal(), { number, sent: number });
+      clock.advance(10_000);
+    }
+    pacing.onSuccess();
+    pacing.onCongestion(aRefusal(), { number: 4, sent: 4 });
+    clock.advance(10_000);
+    expect(resumedAt).toEqual([250, 10_500, 21_000, 30_250]);
+  });
+
+  it('sends fewer at a time to an upstream that is overloaded, without a pause', () => {
+    const { pacing } = aPacing();
+    expect(pacing.maySend(7)).toBe(true);
+    pacing.onCongestion(aRefusal({ kind: 'unavailable', cause: 503 }), { number: 1, sent: 1 });
+    expect(pacing.maySend(4)).toBe(false);
+    expect(pacing.maySend(3)).toBe(true);
+  });
+
+  it('leaves no timer behind', () => {
+    const { pacing, clock } = aPacing();
+    pacing.onCongestion(aRefusal(), { number: 1, sent: 1 });
+    pacing.close();
+    expect(clock.timerCount).toBe(0);
+  });
+});

@@ -1,0 +1,305 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import type { ModelRoute } from '../../../src/config/upstreams';
+import { makeBatchId, makeRequestId, type BatchId } from '../../../src/domain/ids';
+import type { Clock } from '../../../src/upstream/clock';
+import type {
+  Dispatcher,
+  DispatchSession,
+  LineOutcome,
+  LineRequest,
+} from '../../../src/upstream/dispatcher';
+import {
+  createHttpDispatcher,
+  type HttpDispatcherOptions,
+} from '../../../src/upstream/http-dispatcher';
+
+export interface Received {
+  readonly path: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+  /** As sent by {@link lineRequest}. */
+  readonly ordinal: number;
+  /** 0 for the first request with this ordinal. */
+  readonly earlier: number;
+}
+
+export type Script = (received: Received, response: ServerResponse) => void;
+
+/** An upstream that does what the test says, over real sockets, and remembers what it was asked. */
+export class ScriptedUpstream {
+  readonly received: Received[] = [];
+  readonly sockets = new Set<Socket>();
+  inFlightMost = 0;
+  private inFlight = 0;
+  private readonly waiters: { count: number; resolve: () => void }[] = [];
+  private readonly server: Server;
+
+  private constructor(private script: Script) {
+    this.server = createServer((request, response) => {
+      void this.serve(request, response);
+    });
+    this.server.on('connection', (socket: Socket) => {
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
+      socket.on('error', () => undefined);
+    });
+  }
+
+  static async start(script: Script, port = 0): Promise<ScriptedUpstream> {
+    const upstream = new ScriptedUpstream(script);
+    upstream.server.listen(port, '127.0.0.1');
+    await once(upstream.server, 'listening');
+    return upstream;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  use(script: Script): void {
+    this.script = script;
+  }
+
+  ordinals(): number[] {
+    return this.received.map(({ ordinal }) => ordinal);
+  }
+
+  /** Resolves when so many requests have been received. */
+  async hasReceived(count: number): Promise<void> {
+    if (this.received.length < count) {
+      await new Promise<void>((resolve) => this.waiters.push({ count, resolve }));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.server.close();
+    this.server.closeAllConnections();
+    await once(this.server, 'close');
+  }
+
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.inFlight += 1;
+    this.inFlightMost = Math.max(this.inFlightMost, this.inFlight);
+    response.once('close', () => {
+      this.inFlight -= 1;
+    });
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of request) {
+        chunks.push(chunk as Buffer);
+      }
+    } catch {
+      return;
+    }
+    const body = Buffer.concat(chunks).toString();
+    const ordinal = Number(/"ordinal":(\d+)/.exec(body)?.[1]);
+    const earlier = this.received.filter((other) => other.ordinal === ordinal).length;
+    const received = { path: request.url ?? '', headers: request.headers, body, ordinal, earlier };
+    this.received.push(received);
+    this.script(received, response);
+    for (const { count, resolve } of this.waiters) {
+      if (this.received.length >= count) {
+        resolve();
+      }
+    }
+  }
+}
+
+export const completion =
+  '{"id":"chatcmpl-1","usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}';
+
+export function answer(response: ServerResponse, body = completion): void {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+}
+
+export function refuse(
+  response: ServerResponse,
+  status: number,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, headers).end(`{"error":{"message":"status ${status}"}}`);
+}
+
+/** Runs `scale` times as fast as real time. */
+export function fastClock(scale: number): Clock {
+  return {
+    now: () => performance.now() * scale,
+    after: (delayMs, callback) => {
+      const timer = setTimeout(callback, delayMs / scale);
+      return () => {
+        clearTimeout(timer);
+      };
+    },
+  };
+}
+
+export interface LogLine {
+  readonly level: number;
+  readonly msg: string;
+  readonly [key: string]: unknown;
+}
+
+/** A dispatcher on a fast clock, and what it logged. */
+export function fastDispatcher(options: Partial<HttpDispatcherOptions> = {}): {
+  dispatcher: Dispatcher;
+  logs: LogLine[];
+} {
+  const logs: LogLine[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      logs.push(JSON.parse(chunk.toString()) as LogLine);
+      done();
+    },
+  });
+  const dispatcher = createHttpDispatcher({
+    logger: pino({ level: 'debug' }, sink),
+    clock: fastClock(1_000),
+    ...options,
+  });
+  return { dispatcher, logs };
+}
+
+export interface UpstreamOverrides {
+  readonly name?: string;
+  readonly apiKey?: string | undefined;
+  readonly maxInFlight?: number;
+  readonly requestTimeoutMs?: number;
+  readonly basePath?: string;
+  readonly model?: string;
+}
+
+export function aRoute(port: number, overrides: UpstreamOverrides = {}): ModelRoute {
+  const { model = 'small', basePath = '/v1', ...upstream } = overrides;
+  return {
+    model,
+    upstreamModel: model,
+    upstream: {
+      name: 'gpu-1',
+      baseUrl: `http://127.0.0.1:${port}${basePath}`,
+      apiKey: undefined,
+      maxInFlight: 8,
+      requestTimeoutMs: 600_000,
+      ...upstream,
+    },
+  };
+}
+
+export const batchA = makeBatchId(1_000, 'a'.repeat(20));
+export const batchB = makeBatchId(2_000, 'b'.repeat(20));
+
+export function lineRequest(ordinal: number, batchId: BatchId = batchA): LineRequest {
+  const body = Buffer.from(`{"model":"small","ordinal":${ordinal}}`);
+  return { ordinal, requestId: makeRequestId(batchId, ordinal), body };
+}
+
+/** A session whose outcomes are kept. */
+export class RecordingSession {
+  readonly outcomes = new Map<number, LineOutcome>();
+  readonly session: DispatchSession;
+  private waiters: (() => void)[] = [];
+
+  constructor(
+    dispatcher: Dispatcher,
+    route: ModelRoute,
+    private readonly batchId: BatchId = batchA,
+  ) {
+    this.session = dispatcher.open({
+      batchId,
+      route,
+      endpoint: '/v1/chat/completions',
+      onOutcome: (request, outcome) => {
+        if (this.outcomes.has(request.ordinal)) {
+          throw new Error(`Line ${request.ordinal} has two outcomes.`);
+        }
+        this.outcomes.set(request.ordinal, outcome);
+        this.waiters.forEach((wake) => {
+          wake();
+        });
+        this.waiters = [];
+      },
+    });
+  }
+
+  submit(...ordinals: readonly number[]): void {
+    for (const ordinal of ordinals) {
+      this.session.submit(lineRequest(ordinal, this.batchId));
+    }
+  }
+
+  /** Submits lines `from` to `to`, not including `to`, as there is room for them. */
+  async submitAll(from: number, to: number): Promise<void> {
+    for (let ordinal = from; ordinal < to; ordinal++) {
+      if (!this.session.hasRoom()) {
+        await this.session.waitForRoom();
+      }
+      this.submit(ordinal);
+    }
+  }
+
+  /** Resolves when so many lines have their outcome. */
+  async hasOutcomes(count: number): Promise<void> {
+    while (this.outcomes.size < count) {
+      await new Promise<void>((resolve) => this.waiters.push(resolve));
+    }
+  }
+
+  statuses(): (number | undefined)[] {
+    return Array.from(this.outcomes.values(), ({ answer: { status } = {} }) => status);
+  }
+
+  failureCodes(): (string | undefined)[] {
+    return Array.from(this.outcomes.values(), ({ failure }) => failure?.code);
+  }
+}
+
+/** Answers once the test says so. */
+export function heldBack(): { script: Script; release: () => void } {
+  const held: (() => void)[] = [];
+  return {
+    script: (_received, response) => {
+      held.push(() => {
+        answer(response);
+      });
+    },
+    release: () => {
+      for (const reply of held.splice(0)) {
+        reply();
+      }
+    },
+  };
+}
+
+/** `from` to `to`, not including `to`. */
+export function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_value, at) => from + at);
+}
+
+/** An upstream and a dispatcher, anew for each test; by default the upstream answers everything. */
+export class Harness {
+  upstream!: ScriptedUpstream;
+  dispatcher!: Dispatcher;
+  logs!: LogLine[];
+
+  constructor() {
+    beforeEach(async () => {
+      this.upstream = await ScriptedUpstream.start(answerAll);
+      ({ dispatcher: this.dispatcher, logs: this.logs } = fastDispatcher());
+    });
+    afterEach(async () => {
+      await this.dispatcher.close();
+      await this.upstream.close();
+    });
+  }
+
+  open(overrides: UpstreamOverrides = {}, batchId = batchA): RecordingSession {
+    return new RecordingSession(this.dispatcher, aRoute(this.upstream.port, overrides), batchId);
+  }
+}
+
+export const answerAll: Script = (_received, response) => {
+  answer(response);
+};
