@@ -15,6 +15,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Express, NextFunction, Request, Response } from 'express';
 import express from 'express';
 import { API_DEPENDENCIES, type ApiDependencies } from './dependencies';
+import { FilesController } from './files/files.controller';
 import { HealthController } from './health/health.controller';
 import { logAnswers } from './http/access-log';
 import { requireApiKey } from './http/api-key';
@@ -42,7 +43,7 @@ class ApiModule {
   static with(dependencies: ApiDependencies): DynamicModule {
     return {
       module: ApiModule,
-      controllers: [HealthController, MethodNotAllowedController],
+      controllers: [HealthController, FilesController, MethodNotAllowedController],
       providers: [{ provide: API_DEPENDENCIES, useValue: dependencies }],
     };
   }

@@ -1,0 +1,67 @@
+import type { FileRecord } from '../../domain/file';
+import type { FileId } from '../../domain/ids';
+import { defaultProjectId, isFileId } from '../../domain/ids';
+import type { FileStore } from '../../storage/file-store';
+import type { ListPage } from '../../storage/object-store';
+import { fillPage } from '../http/fill-page';
+import type { FileListQuery } from './file-list.wire';
+
+const noFiles: ListPage<FileRecord> = { items: [], hasMore: false };
+
+/** One page of the files that exist. */
+export async function listFiles(
+  files: FileStore,
+  query: FileListQuery,
+  nowSeconds: number,
+): Promise<ListPage<FileRecord>> {
+  const { after, limit, purpose } = query;
+  if (after !== undefined && !isFileId(after)) {
+    return noFiles;
+  }
+  return await fillPage<FileId, FileRecord>({
+    after,
+    limit,
+    listIds: query.order === 'desc' ? newestFirst(files) : await oldestFirst(files),
+    load: async (fileId) => {
+      const file = await files.get(defaultProjectId, fileId, nowSeconds);
+      return purpose === undefined || file?.purpose === purpose ? file : undefined;
+    },
+  });
+}
+
+type ListIds = (options: {
+  readonly after?: FileId;
+  readonly limit: number;
+}) => Promise<ListPage<FileId>>;
+
+function newestFirst(files: FileStore): ListIds {
+  return async (options) => await files.list(defaultProjectId, options);
+}
+
+/** The store lists in one direction only, so this reads the ids of all files: some 100 bytes each. */
+async function oldestFirst(files: FileStore): Promise<ListIds> {
+  const ids = await allIds(files);
+  ids.reverse();
+  return async ({ after, limit }) => {
+    // Ids descend with age, so the page begins at the first that is smaller than `after`.
+    const found = after === undefined ? 0 : ids.findIndex((id) => id < after);
+    const start = found === -1 ? ids.length : found;
+    const end = start + limit;
+    return await Promise.resolve({ items: ids.slice(start, end), hasMore: end < ids.length });
+  };
+}
+
+async function allIds(files: FileStore): Promise<FileId[]> {
+  const ids: FileId[] = [];
+  for (;;) {
+    const after = ids.at(-1);
+    const page = await files.list(defaultProjectId, {
+      ...(after !== undefined && { after }),
+      limit: 1_000,
+    });
+    ids.push(...page.items);
+    if (!page.hasMore || page.items.length === 0) {
+      return ids;
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream';
+import type { FileRecord } from '../../domain/file';
+import type { FileId } from '../../domain/ids';
+import { defaultProjectId, makeFileId } from '../../domain/ids';
+import { expiresAfterSecondsDefault } from '../../domain/limits';
+import type { ApiDependencies } from '../dependencies';
+import { ApiError } from '../http/api-error';
+import { ContentProbe } from './content-probe';
+import { receiveForm, type ReceivedForm } from './receive-form';
+import { parseUploadFields } from './upload-form.wire';
+
+/** Longest name that common file systems can hold. */
+const filenameLengthMax = 255;
+/** For a part that names no file; also what the Python client sends for bytes. */
+const filenameDefault = 'upload';
+
+interface StoredContent {
+  readonly filename: string;
+  readonly bytes: number;
+  readonly looksLikeJsonLines: boolean;
+}
+
+/**
+ * Receives an upload. The file exists once its record is written, which comes last; an upload that
+ * breaks off or is refused leaves nothing behind.
+ */
+export async function uploadFile(
+  request: IncomingMessage,
+  dependencies: ApiDependencies,
+): Promise<FileRecord> {
+  const nowMs = dependencies.clock();
+  const id = makeFileId(nowMs, dependencies.randomHex());
+  const upload = new Upload(id, dependencies);
+  const record = await upload.receive(request, Math.floor(nowMs / 1000));
+  await dependencies.files.create(record);
+  return record;
+}
+
+class Upload {
+  private stored = false;
+
+  constructor(
+    private readonly id: FileId,
+    private readonly dependencies: ApiDependencies,
+  ) {}
+
+  async receive(request: IncomingMessage, createdAt: number): Promise<FileRecord> {
+    try {
+      const form = await receiveForm(request, {
+        idleTimeoutMs: this.dependencies.settings.idleTimeoutMs,
+        storeFile: async (content, filename) => await this.storeContent(content, filename),
+      });
+      return {
+        id: this.id,
+        projectId: defaultProjectId,
+        createdAt,
+        ...toDescription(form, createdAt),
+      };
+    } catch (error) {
+      if (this.stored) {
+        await this.discard();
+      }
+      throw error;
+    }
+  }
+
+  private async storeContent(
+    content: Readable,
+    filename: string | undefined,
+  ): Promise<StoredContent> {
+    const probe = new ContentProbe(this.dependencies.settings.fileBytesMax);
+    // Both ends see each other's errors; the store throws them on.
+    pipeline(content, probe, () => undefined);
+    await this.dependencies.files.putContent(defaultProjectId, this.id, probe);
+    this.stored = true;
+    return {
+      filename: filename === undefined || filename === '' ? filenameDefault : filename,
+      bytes: probe.sizeBytes,
+      looksLikeJsonLines: probe.looksLikeJsonLines,
+    };
+  }
+
+  private async discard(): Promise<void> {
+    try {
+      await this.dependencies.files.discardContent(defaultProjectId, this.id);
+    } catch (error) {
+      this.dependencies.logger.warn({ fileId: this.id, err: error }, 'content not discarded');
+    }
+  }
+}
+
+type Description = Pick<FileRecord, 'bytes' | 'expiresAt' | 'filename' | 'purpose'>;
+
+function toDescription(form: ReceivedForm<StoredContent>, createdAt: number): Description {
+  const { file } = form;
+  if (file === undefined) {
+    throw new ApiError('missingParameter', "Missing required parameter: 'file'.", {
+      param: 'file',
+    });
+  }
+  const { purpose, expiresAfterSeconds } = parseUploadFields(form.fields);
+  checkContent(file, purpose);
+  // OpenAI Files reference: batch files expire after 30 days, others are kept.
+  const seconds =
+    expiresAfterSeconds ?? (purpose === 'batch' ? expiresAfterSecondsDefault : undefined);
+  return {
+    bytes: file.bytes,
+    expiresAt: seconds === undefined ? null : createdAt + seconds,
+    filename: file.filename,
+    purpose,
+  };
+}
+
+function checkContent(file: StoredContent, purpose: FileRecord['purpose']): void {
+  const { length } = file.filename;
+  if (length > filenameLengthMax) {
+    throw new ApiError(
+      'stringTooLong',
+      `Invalid 'file': filename too long. Expected a filename with maximum length ${filenameLengthMax}, but got a filename with length ${length} instead.`,
+      { param: 'file' },
+    );
+  }
+  if (file.bytes === 0) {
+    throw new ApiError('invalidRequest', 'File is empty.', { param: 'file' });
+  }
+  // Clients name bytes `upload` or `unknown_file`: a name without the extension is no reason to
+  // refuse a file that looks right.
+  const named = file.filename.toLowerCase().endsWith('.jsonl');
+  if (purpose === 'batch' && !named && !file.looksLikeJsonLines) {
+    throw new ApiError('invalidRequest', 'Invalid file format for Batch API. Must be .jsonl');
+  }
+}
