@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import {
   assertRange,
+  compareKeys,
   listLimitMax,
   StoreFault,
   type ByteRange,
@@ -143,9 +144,4 @@ function pageOf(keys: readonly string[], options: ListOptions): ListPage<string>
     .filter((key) => after === undefined || compareKeys(key, after) > 0)
     .sort(compareKeys);
   return { items: behind.slice(0, limit), hasMore: behind.length > limit };
-}
-
-/** The order of UTF-8 bytes, which is not that of JavaScript strings above U+FFFF. */
-function compareKeys(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

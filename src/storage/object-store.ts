@@ -8,6 +8,8 @@
  *   repeats the call is told that it won;
  * - keys are listed in the order of their UTF-8 bytes.
  *
+ * A key is never the folder of another (`a` and `a/b`): MinIO keeps the first and hides the second.
+ *
  * A missing object is a value, never an exception. Everything that fails for reasons of the network
  * or the store is retried inside for a while and then thrown as {@link StoreFault}.
  */
@@ -42,13 +44,13 @@ export interface ObjectSlice extends ByteRange {
 /** `absent`: only if there is no such object. `etag`: only if the object is still this one. */
 export type WriteCondition = { readonly ifAbsent: true } | { readonly ifEtag: string };
 
-/** S3: one page of a list. */
+/** S3: keys that one call lists. */
 export const listLimitMax = 1_000;
 
 export interface ListOptions {
   /** Only keys behind this one; in a list of folders, only folders behind it. */
   readonly after?: string;
-  /** At most this many, 1 to {@link listLimitMax}, which is the default. */
+  /** At most this many, from 1; more than {@link listLimitMax}, the default, take several calls. */
   readonly limit?: number;
 }
 
@@ -99,4 +101,9 @@ export function assertRange({ offset, length }: ByteRange): void {
   )) {
     throw new RangeError(`Not a range of bytes [offset=${offset}, length=${length}]`);
   }
+}
+
+/** The order of keys: that of their UTF-8 bytes, not of JavaScript strings. */
+export function compareKeys(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

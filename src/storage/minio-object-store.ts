@@ -1,0 +1,413 @@
+/**
+ * The object store on any S3, through the `minio` client: translation and nothing else.
+ *
+ * The client is used for addresses, signatures and XML. What it leaves open is closed beside this
+ * file: time limits (s3-transport.ts), retries (store-retry.ts), uploads of streams
+ * (multipart-upload.ts), concatenation (concatenate.ts) and reads that resume (resuming-read.ts).
+ */
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { Client } from 'minio';
+import type { StoreConfig } from '../config/config';
+import { concatenate, type ConcatenateCalls } from './concatenate';
+import { uploadStream, type PartRef } from './multipart-upload';
+import {
+  assertRange,
+  StoreFault,
+  type ByteRange,
+  type ListedObject,
+  type ListOptions,
+  type ListPage,
+  type ObjectInfo,
+  type ObjectSlice,
+  type ObjectStore,
+  type StoredObject,
+  type WriteCondition,
+} from './object-store';
+import { ResumingRead } from './resuming-read';
+import { fromMinio, unless } from './s3-answers';
+import { listFolders, listKeys, type EntryPage, type EntryQuery } from './s3-listing';
+import { createTransport, type S3Transport } from './s3-transport';
+import { StoreRefusal, withRetry } from './store-retry';
+
+export interface StoreTimeouts {
+  readonly connectTimeoutMs: number;
+  /** A call whose connection is silent for this long is tried again. */
+  readonly idleTimeoutMs: number;
+  /** No attempt starts later than this after the first; 0 for a single attempt. */
+  readonly retryMs: number;
+}
+
+const defaultTimeouts: StoreTimeouts = {
+  connectTimeoutMs: 5_000,
+  idleTimeoutMs: 20_000,
+  retryMs: 40_000,
+};
+
+/** Connections for everything but streamed reads, which are as many as there are readers. */
+const socketsMax = 64;
+
+/** S3: keys of one DeleteObjects call. */
+const deleteKeysMax = 1_000;
+
+export interface MinioObjectStore extends ObjectStore {
+  /** Creates the bucket unless it exists; any number of processes may do so at once. */
+  ensureBucket(): Promise<void>;
+  /** Closes the connections; calls must have ended. */
+  close(): void;
+}
+
+export function createMinioObjectStore(
+  config: StoreConfig,
+  timeouts: StoreTimeouts = defaultTimeouts,
+): MinioObjectStore {
+  return new S3ObjectStore(config, timeouts);
+}
+
+/** A read of a whole object or of a range, with the offset of the first byte that is wanted. */
+interface ReadRequest {
+  readonly range?: ByteRange;
+  readonly etag?: string;
+}
+
+class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
+  private readonly bucket: string;
+  private readonly transports: readonly S3Transport[];
+  private readonly client: Client;
+  /** Slow readers hold their connections; they must not keep others from theirs. */
+  private readonly readClient: Client;
+
+  constructor(
+    config: StoreConfig,
+    private readonly timeouts: StoreTimeouts,
+  ) {
+    const isSecure = config.endpoint.startsWith('https:');
+    const calls = createTransport({ ...timeouts, isSecure, socketsMax, isPacedByReader: false });
+    const reads = createTransport({
+      ...timeouts,
+      isSecure,
+      socketsMax: Infinity,
+      isPacedByReader: true,
+    });
+    this.bucket = config.bucket;
+    this.transports = [calls, reads];
+    this.client = createClient(config, calls);
+    this.readClient = createClient(config, reads);
+  }
+
+  async ensureBucket(): Promise<void> {
+    await this.call(`create the bucket ${this.bucket}`, async () => {
+      if (await this.client.bucketExists(this.bucket)) {
+        return;
+      }
+      await unless(['BucketAlreadyOwnedByYou', 'BucketAlreadyExists'], async () => {
+        await this.client.makeBucket(this.bucket);
+      });
+    });
+  }
+
+  close(): void {
+    for (const transport of this.transports) {
+      transport.close();
+    }
+  }
+
+  async put(
+    key: string,
+    bytes: Uint8Array,
+    condition?: WriteCondition,
+  ): Promise<ObjectInfo | undefined> {
+    const payload = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return await this.call(`put an object [key=${key}]`, async (attemptNumber) => {
+      const info = await unless(refusedConditions(condition), async () => {
+        const headers = conditionHeaders(condition);
+        const response = await this.request({ method: 'PUT', objectName: key, headers }, payload);
+        return { etag: etagOf(response), sizeBytes: payload.length };
+      });
+      return info ?? (attemptNumber > 1 ? await this.ownWrite(key, payload) : undefined);
+    });
+  }
+
+  async putStream(key: string, source: Readable): Promise<ObjectInfo> {
+    return await uploadStream(this, key, source);
+  }
+
+  async concatenate(key: string, slices: readonly ObjectSlice[]): Promise<ObjectInfo> {
+    slices.forEach(assertRange);
+    return await concatenate(this, key, slices);
+  }
+
+  async get(key: string): Promise<StoredObject | undefined> {
+    return await this.call(`get an object [key=${key}]`, async () => {
+      const response = await this.openResponse(this.client, key, {});
+      return response && { etag: etagOf(response), bytes: await collect(response) };
+    });
+  }
+
+  async getRange(key: string, range: ByteRange): Promise<Buffer | undefined> {
+    assertRange(range);
+    // The client takes a length of 0 for "all of it".
+    if (range.length === 0) {
+      const found = await this.head(key);
+      return found && range.offset <= found.sizeBytes ? Buffer.alloc(0) : undefined;
+    }
+    return await this.call(`get a range [key=${key}]`, async () => {
+      const response = await this.openResponse(this.client, key, { range });
+      return response && (await collect(response));
+    });
+  }
+
+  async openRead(key: string, range?: ByteRange): Promise<Readable | undefined> {
+    if (range?.length === 0) {
+      return (await this.getRange(key, range)) && Readable.from([], { objectMode: false });
+    }
+    if (range !== undefined) {
+      assertRange(range);
+    }
+    const what = `read an object [key=${key}]`;
+    const open = async (request: ReadRequest): Promise<IncomingMessage | undefined> =>
+      await this.call(what, async () => await this.openResponse(this.readClient, key, request));
+    const first = await open(range === undefined ? {} : { range });
+    if (first === undefined) {
+      return undefined;
+    }
+    const etag = etagOf(first);
+    const start = range?.offset ?? 0;
+    const sizeBytes = contentLength(first);
+    return new ResumingRead({
+      first,
+      sizeBytes,
+      idleTimeoutMs: this.timeouts.idleTimeoutMs,
+      reopen: async (offset) => {
+        const rest = { offset: start + offset, length: sizeBytes - offset };
+        const response = await open({ range: rest, etag });
+        if (response === undefined) {
+          throw new StoreFault(`An object changed while it was read [key=${key}]`);
+        }
+        return response;
+      },
+    });
+  }
+
+  async head(key: string): Promise<ObjectInfo | undefined> {
+    return await this.call(`look for an object [key=${key}]`, async () => {
+      return await unless(absentCodes, async () => {
+        const found = await this.client.statObject(this.bucket, key);
+        return { etag: found.etag, sizeBytes: found.size };
+      });
+    });
+  }
+
+  async list(prefix: string, options?: ListOptions): Promise<ListPage<ListedObject>> {
+    return await listKeys(async (query) => await this.listEntries(query), prefix, options);
+  }
+
+  async listFolders(prefix: string, options?: ListOptions): Promise<ListPage<string>> {
+    return await listFolders(async (query) => await this.listEntries(query), prefix, options);
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    for (let from = 0; from < keys.length; from += deleteKeysMax) {
+      const some = keys.slice(from, from + deleteKeysMax);
+      await this.call(`delete ${some.length} objects [first=${some[0] ?? ''}]`, async () => {
+        const failures = await this.client.removeObjects(this.bucket, some);
+        if (failures.length > 0) {
+          throw new Error(`${failures.length} objects were not deleted`);
+        }
+      });
+    }
+  }
+
+  async putWhole(key: string, bytes: Buffer): Promise<ObjectInfo> {
+    const info = await this.put(key, bytes);
+    if (info === undefined) {
+      throw new StoreFault(`The object store refused a put without condition [key=${key}]`);
+    }
+    return info;
+  }
+
+  async begin(key: string): Promise<string> {
+    return await this.call(`begin an upload [key=${key}]`, async () => {
+      return await this.client.initiateNewMultipartUpload(this.bucket, key, {});
+    });
+  }
+
+  async putPart({ key, uploadId, partNumber }: PartRef, bytes: Buffer): Promise<string> {
+    const query = `partNumber=${partNumber}&uploadId=${encodeURIComponent(uploadId)}`;
+    return await this.call(`put part ${partNumber} [key=${key}]`, async () => {
+      return etagOf(await this.request({ method: 'PUT', objectName: key, query }, bytes));
+    });
+  }
+
+  async copyPart({ key, uploadId, partNumber }: PartRef, source: ObjectSlice): Promise<string> {
+    const path = [this.bucket, ...source.key.split('/')].map(encodeURIComponent).join('/');
+    const headers = {
+      'x-amz-copy-source': `/${path}`,
+      'x-amz-copy-source-range': `bytes=${source.offset}-${source.offset + source.length - 1}`,
+    };
+    return await this.call(`copy part ${partNumber} [key=${key}, from=${source.key}]`, async () => {
+      const { etag } = await this.client.uploadPart({
+        bucketName: this.bucket,
+        objectName: key,
+        uploadID: encodeURIComponent(uploadId),
+        partNumber,
+        headers,
+      });
+      return etag;
+    });
+  }
+
+  /** A repetition after a lost answer finds no upload, but the object that it became. */
+  async complete(key: string, uploadId: string, etags: readonly string[]): Promise<ObjectInfo> {
+    const parts = etags.map((etag, index) => ({ part: index + 1, etag }));
+    return await this.call(`complete an upload [key=${key}]`, async (attemptNumber) => {
+      const ignored = attemptNumber > 1 ? ['NoSuchUpload'] : [];
+      const completed = await unless(ignored, async () => {
+        return await this.client.completeMultipartUpload(this.bucket, key, uploadId, parts);
+      });
+      const info = await this.head(key);
+      const isOurs = completed !== undefined || info?.etag === multipartEtag(etags);
+      if (info === undefined || !isOurs) {
+        throw new StoreRefusal('NoSuchUpload', 'the upload is gone, and the object is not its');
+      }
+      return info;
+    });
+  }
+
+  async abort(key: string, uploadId: string): Promise<void> {
+    await this.call(`abort an upload [key=${key}]`, async () => {
+      await unless(['NoSuchUpload'], async () => {
+        await this.client.abortMultipartUpload(this.bucket, key, encodeURIComponent(uploadId));
+      });
+    });
+  }
+
+  private async call<T>(what: string, call: (attemptNumber: number) => Promise<T>): Promise<T> {
+    return await withRetry(what, this.timeouts.retryMs, async (attemptNumber) => {
+      try {
+        return await call(attemptNumber);
+      } catch (error) {
+        throw fromMinio(error);
+      }
+    });
+  }
+
+  private async request(
+    options: Parameters<Client['makeRequestAsync']>[0],
+    payload: Buffer,
+  ): Promise<Pick<IncomingMessage, 'headers'>> {
+    return await this.client.makeRequestAsyncOmit({ ...options, bucketName: this.bucket }, payload);
+  }
+
+  /** `undefined` when there is no such object, or not all of the range, or another etag. */
+  private async openResponse(
+    client: Client,
+    key: string,
+    { range, etag }: ReadRequest,
+  ): Promise<IncomingMessage | undefined> {
+    const headers = {
+      ...(range && { range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
+      ...(etag !== undefined && { 'if-match': `"${etag}"` }),
+    };
+    const options = { method: 'GET', bucketName: this.bucket, objectName: key, headers };
+    const response = await unless(
+      [...absentCodes, 'InvalidRange', 'PreconditionFailed'],
+      async () => {
+        return await client.makeRequestAsync(options, '', [200, 206]);
+      },
+    );
+    if (response && range && contentLength(response) !== range.length) {
+      response.on('error', () => undefined).destroy();
+      return undefined;
+    }
+    return response;
+  }
+
+  /**
+   * After an answer was lost, a refused condition may be the work of the write itself: then the
+   * object holds its bytes.
+   */
+  private async ownWrite(key: string, bytes: Buffer): Promise<ObjectInfo | undefined> {
+    const stored = await this.get(key);
+    return stored?.bytes.equals(bytes) === true
+      ? { etag: stored.etag, sizeBytes: bytes.length }
+      : undefined;
+  }
+
+  private async listEntries(query: EntryQuery): Promise<EntryPage> {
+    const { prefix, delimiter, startAfter, token, count } = query;
+    return await this.call(`list objects [prefix=${prefix}]`, async () => {
+      const page = await this.client.listObjectsV2Query(
+        this.bucket,
+        prefix,
+        token,
+        delimiter,
+        count,
+        startAfter,
+      );
+      return {
+        entries: page.objects.map(({ name, prefix: folder, size }) => ({ name, folder, size })),
+        nextToken: page.isTruncated ? page.nextContinuationToken : '',
+      };
+    });
+  }
+}
+
+function createClient(config: StoreConfig, transport: S3Transport): Client {
+  const url = new URL(config.endpoint);
+  return new Client({
+    endPoint: url.hostname.replace(/^\[|\]$/g, ''),
+    ...(url.port !== '' && { port: Number(url.port) }),
+    useSSL: url.protocol === 'https:',
+    accessKey: config.accessKey,
+    secretKey: config.secretKey,
+    region: config.region,
+    transport,
+    retryOptions: { disableRetry: true },
+  });
+}
+
+const absentCodes = ['NoSuchKey', 'NotFound'];
+
+function refusedConditions(condition: WriteCondition | undefined): readonly string[] {
+  if (condition === undefined) {
+    return [];
+  }
+  return 'ifAbsent' in condition ? ['PreconditionFailed'] : ['PreconditionFailed', ...absentCodes];
+}
+
+function conditionHeaders(condition: WriteCondition | undefined): Record<string, string> {
+  if (condition === undefined) {
+    return {};
+  }
+  return 'ifAbsent' in condition
+    ? { 'if-none-match': '*' }
+    : { 'if-match': `"${condition.ifEtag}"` };
+}
+
+function etagOf(response: Pick<IncomingMessage, 'headers'>): string {
+  const { etag } = response.headers;
+  if (etag === undefined) {
+    throw new Error('The store sent no ETag');
+  }
+  return etag.replace(/^"|"$/g, '');
+}
+
+function contentLength(response: IncomingMessage): number {
+  return Number(response.headers['content-length']);
+}
+
+/** S3: the ETag of a multipart object, of the ETags of its parts. */
+function multipartEtag(etags: readonly string[]): string {
+  const digests = Buffer.concat(etags.map((etag) => Buffer.from(etag, 'hex')));
+  return `${createHash('md5').update(digests).digest('hex')}-${etags.length}`;
+}
+
+async function collect(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

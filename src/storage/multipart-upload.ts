@@ -1,0 +1,174 @@
+/**
+ * Uploads in parts, on the few calls that S3 has for them.
+ *
+ * The S3 client's own upload of streams is not used: it joins whatever unfinished upload it finds
+ * under the same key, and holds far more than a part in memory when the size is unknown.
+ */
+import type { Readable } from 'node:stream';
+import { partBytes } from '../domain/limits';
+import { StoreFault, type ObjectInfo, type ObjectSlice } from './object-store';
+import { TaskGroup } from './task-group';
+
+export interface PartRef {
+  readonly key: string;
+  readonly uploadId: string;
+  /** From 1. */
+  readonly partNumber: number;
+}
+
+/** Each call is retried inside and throws `StoreFault`. Etags of parts come back from the store. */
+export interface MultipartCalls {
+  putWhole(key: string, bytes: Buffer): Promise<ObjectInfo>;
+  begin(key: string): Promise<string>;
+  putPart(part: PartRef, bytes: Buffer): Promise<string>;
+  copyPart(part: PartRef, source: ObjectSlice): Promise<string>;
+  /** Makes the object visible; says what the store then holds. */
+  complete(key: string, uploadId: string, etags: readonly string[]): Promise<ObjectInfo>;
+  abort(key: string, uploadId: string): Promise<void>;
+}
+
+interface UploadOptions {
+  readonly parallelMax: number;
+  /** Called when a part fails, as nobody may be waiting for it at that moment. */
+  readonly onFailure?: (error: unknown) => void;
+}
+
+/** One upload; parts are sent in parallel and numbered in the order in which they are added. */
+export class MultipartUpload {
+  private readonly etags: string[] = [];
+  private readonly tasks: TaskGroup;
+  private partCount = 0;
+
+  private constructor(
+    private readonly calls: MultipartCalls,
+    private readonly key: string,
+    private readonly uploadId: string,
+    options: UploadOptions,
+  ) {
+    this.tasks = new TaskGroup(options.parallelMax, options.onFailure);
+  }
+
+  static async begin(
+    calls: MultipartCalls,
+    key: string,
+    options: UploadOptions,
+  ): Promise<MultipartUpload> {
+    return new MultipartUpload(calls, key, await calls.begin(key), options);
+  }
+
+  /** Sends a part as soon as fewer than the allowed number are on their way. */
+  async add(send: (part: PartRef) => Promise<string>): Promise<void> {
+    const index = this.partCount;
+    this.partCount += 1;
+    await this.tasks.start(async () => {
+      const part = { key: this.key, uploadId: this.uploadId, partNumber: index + 1 };
+      this.etags[index] = await send(part);
+    });
+  }
+
+  /** @throws {@link StoreFault} also when the object does not have the size that it should have. */
+  async complete(sizeBytes: number): Promise<ObjectInfo> {
+    await this.tasks.finish();
+    const info = await this.calls.complete(this.key, this.uploadId, this.etags);
+    if (info.sizeBytes !== sizeBytes) {
+      throw new StoreFault(
+        `The object store holds ${info.sizeBytes} of ${sizeBytes} bytes [key=${this.key}]`,
+      );
+    }
+    return info;
+  }
+
+  /** Leaves nothing behind, if the store can be reached; if not, it sweeps stale uploads itself. */
+  async abort(): Promise<void> {
+    await this.tasks.settle();
+    await this.calls.abort(this.key, this.uploadId).catch(() => undefined);
+  }
+}
+
+/** Two parts under way keep the store busy while the next one is filled. */
+const streamedPartsMax = 2;
+
+/** Uploads a stream of unknown size, holding at most three parts; one that fits a part is put whole. */
+export async function uploadStream(
+  calls: MultipartCalls,
+  key: string,
+  source: Readable,
+): Promise<ObjectInfo> {
+  const buffers = new PartBuffers();
+  let upload: MultipartUpload | undefined;
+  let sizeBytes = 0;
+  try {
+    for await (const chunk of source as AsyncIterable<Uint8Array | string>) {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+      sizeBytes += bytes.length;
+      for (let rest = buffers.fill(bytes); rest.length > 0; rest = buffers.fill(rest)) {
+        upload ??= await MultipartUpload.begin(calls, key, {
+          parallelMax: streamedPartsMax,
+          onFailure: (error) => source.destroy(error as Error),
+        });
+        await sendPart(calls, upload, buffers);
+      }
+    }
+    if (upload === undefined) {
+      return await calls.putWhole(key, buffers.take());
+    }
+    await sendPart(calls, upload, buffers);
+    return await upload.complete(sizeBytes);
+  } catch (error) {
+    await upload?.abort();
+    throw error;
+  }
+}
+
+async function sendPart(
+  calls: MultipartCalls,
+  upload: MultipartUpload,
+  buffers: PartBuffers,
+): Promise<void> {
+  const bytes = buffers.take();
+  await upload.add(async (part) => {
+    const etag = await calls.putPart(part, bytes);
+    buffers.giveBack(bytes);
+    return etag;
+  });
+}
+
+const firstBufferBytes = 64 * 1024;
+
+/** The part that is being filled, and the memory of parts that are stored, to be used again. */
+class PartBuffers {
+  private current: Buffer = Buffer.allocUnsafeSlow(firstBufferBytes);
+  private length = 0;
+  private readonly spare: Buffer[] = [];
+
+  /** Takes as much as the part still holds; returns the rest. */
+  fill(bytes: Uint8Array): Uint8Array {
+    const taken = bytes.subarray(0, partBytes - this.length);
+    this.reserve(this.length + taken.length);
+    this.current.set(taken, this.length);
+    this.length += taken.length;
+    return bytes.subarray(taken.length);
+  }
+
+  /** The part as it is; the next one starts empty. */
+  take(): Buffer {
+    const part = this.current.subarray(0, this.length);
+    this.current = this.spare.pop() ?? Buffer.allocUnsafeSlow(firstBufferBytes);
+    this.length = 0;
+    return part;
+  }
+
+  giveBack(part: Buffer): void {
+    this.spare.push(part);
+  }
+
+  private reserve(bytes: number): void {
+    if (bytes > this.current.length) {
+      const larger = Buffer.allocUnsafeSlow(
+        Math.min(partBytes, Math.max(bytes, 2 * this.current.length)),
+      );
+      this.current.copy(larger, 0, 0, this.length);
+      this.current = larger;
+    }
+  }
+}
