@@ -6,7 +6,6 @@ import { loopback, type Ports } from './ports';
 import { projectRoot } from './project-root';
 import type { StateFolder } from './state-folder';
 import { temporalNamespace } from './temporal';
-import { demoModel } from './upstream-choice';
 
 export type ProcessEnvironment = Readonly<Record<string, string>>;
 
@@ -35,6 +34,7 @@ export function apiSpec(context: ApplicationContext, extra: ProcessEnvironment):
     isReady: () => answersOk(`http://${loopback}:${ports.api}/healthz`),
     readyTimeoutMs: 60_000,
     graceMs: 15_000,
+    isStateless: true,
   };
 }
 
@@ -53,13 +53,14 @@ export function workerSpec(
     readyTimeoutMs: 60_000,
     // Longer than a worker takes to let requests in flight finish (LONGHAUL_SHUTDOWN_GRACE_MS).
     graceMs: 20_000,
+    isStateless: true,
   };
 }
 
 export function simulatedUpstreamSpec(
   state: StateFolder,
   ports: Ports,
-  models: readonly string[] = [demoModel],
+  extra: ProcessEnvironment,
 ): ProcessSpec {
   return {
     name: 'The simulated upstream',
@@ -67,12 +68,13 @@ export function simulatedUpstreamSpec(
     env: {
       ...process.env,
       LONGHAUL_SIMULATOR_PORT: String(ports.upstream),
-      LONGHAUL_SIMULATOR_MODELS: models.join(','),
+      ...extra,
     },
     logFile: state.logFile('upstream'),
     isReady: () => answersOk(`http://${loopback}:${ports.upstream}/v1/models`),
     readyTimeoutMs: 30_000,
     graceMs: 5_000,
+    isStateless: true,
   };
 }
 

@@ -20,6 +20,8 @@ export interface ProcessSpec {
   readonly readyTimeoutMs: number;
   /** From SIGTERM to SIGKILL when it is stopped. */
   readonly graceMs: number;
+  /** A process of ours that keeps no state, as against a server that does. */
+  readonly isStateless?: boolean;
 }
 
 export interface ProcessExit {
@@ -65,6 +67,10 @@ export class ManagedProcess {
 
   get isRunning(): boolean {
     return this.child?.exitCode === null && this.child.signalCode === null;
+  }
+
+  get isStateless(): boolean {
+    return this.spec.isStateless ?? false;
   }
 
   /** Resolves when the process that runs now, or ran last, has ended. */

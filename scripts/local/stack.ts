@@ -23,7 +23,7 @@ import { assertPortsFree, completePorts, loopback, type PortName, type Ports } f
 import { Reaper } from './reaper';
 import { openStateFolder, type StateFolder } from './state-folder';
 import { ensureSearchAttributes, temporalNamespace, temporalSpec } from './temporal';
-import { writeUpstreamsFile, type UpstreamChoice } from './upstream-choice';
+import { demoModel, writeUpstreamsFile, type UpstreamChoice } from './upstream-choice';
 
 export const stackParts = ['minio', 'temporal', 'upstream', 'api', 'workers'] as const;
 export type StackPart = (typeof stackParts)[number];
@@ -40,6 +40,8 @@ export interface StackOptions {
   /** Settings on top of those that the stack makes; `src/config/config.ts` has them all. */
   readonly apiEnv?: ProcessEnvironment;
   readonly workerEnv?: ProcessEnvironment;
+  /** Settings of the simulated upstream, as in `scripts/simulated-upstream-main.ts`. */
+  readonly simulatorEnv?: ProcessEnvironment;
   /** Workers at the start, 1 when absent. */
   readonly workers?: number;
   /** Called when a process has ended that nobody told to; nothing is restarted by itself. */
@@ -108,7 +110,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const upstreamsFile = writeUpstreamsFile(state.upstreamsFile, upstream, ports.upstream);
   const stack = new LocalStack({ state, ports, upstreamsFile }, options);
   try {
-    await stack.start(parts, upstream.kind === 'simulated' ? upstream.models : undefined);
+    await stack.start(parts);
   } catch (error) {
     await stack.stop();
     throw error;
@@ -154,7 +156,7 @@ class LocalStack implements Stack {
     this.upstreamsFile = upstreamsFile;
   }
 
-  async start(parts: readonly StackPart[], simulatedModels?: readonly string[]): Promise<void> {
+  async start(parts: readonly StackPart[]): Promise<void> {
     const { state, ports } = this.context;
     const startPart = async (part: StackPart, spec: () => ProcessSpec): Promise<void> => {
       if (parts.includes(part)) {
@@ -166,7 +168,7 @@ class LocalStack implements Stack {
     await Promise.all([
       startPart('minio', () => minioSpec(state, ports)),
       startPart('temporal', () => temporalSpec(state, ports)),
-      startPart('upstream', () => simulatedUpstreamSpec(state, ports, simulatedModels)),
+      startPart('upstream', () => simulatedUpstreamSpec(state, ports, this.simulatorEnvironment())),
     ]);
     if (parts.includes('temporal')) {
       await ensureSearchAttributes(this.temporal.address);
@@ -202,6 +204,15 @@ class LocalStack implements Stack {
     }
     this.reaper.close();
     this.state.release();
+  }
+
+  private simulatorEnvironment(): ProcessEnvironment {
+    const { upstream, simulatorEnv } = this.options;
+    const models = upstream?.kind === 'simulated' ? upstream.models : undefined;
+    return {
+      LONGHAUL_SIMULATOR_MODELS: (models ?? [demoModel]).join(','),
+      ...simulatorEnv,
+    };
   }
 
   private makeProcess(spec: ProcessSpec): ManagedProcess {

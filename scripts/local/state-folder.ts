@@ -45,16 +45,30 @@ export function openStateFolder(path: string): StateFolder {
   };
 }
 
+/**
+ * Deletes everything that an earlier stack has left.
+ *
+ * @throws {@link LocalError} when a process that is alive uses the folder.
+ */
+export function clearStateFolder(path: string): void {
+  assertUnlocked(join(path, 'lock'), path);
+  rmSync(path, { recursive: true, force: true });
+}
+
 /** Two Temporals on one database file would destroy it. */
 function lock(lockFile: string, path: string): void {
+  assertUnlocked(lockFile, path);
+  rmSync(lockFile, { force: true });
+  writeFileSync(lockFile, String(process.pid), { flag: 'wx' });
+}
+
+function assertUnlocked(lockFile: string, path: string): void {
   const owner = Number(readIfPresent(lockFile) ?? NaN);
   if (isAlive(owner)) {
     throw new LocalError(
       `The state folder ${path} is in use by process ${owner}: stop that one first (if it has nothing to do with Longhaul, delete ${lockFile}).`,
     );
   }
-  rmSync(lockFile, { force: true });
-  writeFileSync(lockFile, String(process.pid), { flag: 'wx' });
 }
 
 function isAlive(pid: number): boolean {
