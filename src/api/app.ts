@@ -15,6 +15,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import type { Express, NextFunction, Request, Response } from 'express';
 import express from 'express';
 import { API_DEPENDENCIES, type ApiDependencies } from './dependencies';
+import { BatchesController } from './batches/batches.controller';
 import { FilesController } from './files/files.controller';
 import { HealthController } from './health/health.controller';
 import { logAnswers } from './http/access-log';
@@ -24,6 +25,7 @@ import { MethodNotAllowedController } from './http/method-not-allowed.controller
 import { OpenAiErrorFilter } from './http/openai-error.filter';
 import { identifyRequest } from './http/request-id';
 import { boundUnreadBody } from './http/unread-body';
+import { ModelsController } from './models/models.controller';
 
 /** OpenAI API reference: request headers stay under 64 KiB in total. */
 const headerBytesMax = 65_536;
@@ -43,7 +45,13 @@ class ApiModule {
   static with(dependencies: ApiDependencies): DynamicModule {
     return {
       module: ApiModule,
-      controllers: [HealthController, FilesController, MethodNotAllowedController],
+      controllers: [
+        HealthController,
+        FilesController,
+        BatchesController,
+        ModelsController,
+        MethodNotAllowedController,
+      ],
       providers: [{ provide: API_DEPENDENCIES, useValue: dependencies }],
     };
   }

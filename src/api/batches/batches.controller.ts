@@ -1,0 +1,42 @@
+import { Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import { batchListLimitDefault, batchListLimitMax } from '../../domain/limits';
+import { API_DEPENDENCIES, type ApiDependencies } from '../dependencies';
+import { JsonBody } from '../http/json-body';
+import { parseListQuery, toListWire, type ListWire, type QueryString } from '../http/list.wire';
+import { toBatchWire, type BatchWire } from './batch.wire';
+import { cancelBatch } from './cancel-batch';
+import { createBatch } from './create-batch';
+import { parseBatchRequest } from './create-batch.wire';
+import { findBatch, listBatches, viewBatch } from './view-batch';
+
+const listLimits = { limitDefault: batchListLimitDefault, limitMax: batchListLimitMax };
+
+@Controller('v1/batches')
+export class BatchesController {
+  constructor(@Inject(API_DEPENDENCIES) private readonly dependencies: ApiDependencies) {}
+
+  @Post()
+  @HttpCode(200)
+  async create(@JsonBody() body: unknown): Promise<BatchWire> {
+    const request = parseBatchRequest(body, this.dependencies.settings.completionWindows);
+    return toBatchWire(await createBatch(request, this.dependencies));
+  }
+
+  @Get()
+  async list(@Query() query: QueryString): Promise<ListWire<BatchWire>> {
+    const page = await listBatches(this.dependencies.batches, parseListQuery(query, listLimits));
+    return toListWire({ ...page, items: page.items.map(toBatchWire) });
+  }
+
+  @Get(':batchId')
+  async get(@Param('batchId') batchId: string): Promise<BatchWire> {
+    const { batches } = this.dependencies;
+    return toBatchWire(await viewBatch(batches, await findBatch(batches, batchId)));
+  }
+
+  @Post(':batchId/cancel')
+  @HttpCode(200)
+  async cancel(@Param('batchId') batchId: string): Promise<BatchWire> {
+    return toBatchWire(await cancelBatch(batchId, this.dependencies));
+  }
+}

@@ -1,0 +1,48 @@
+import { windowSeconds } from '../../config/config';
+import type { BatchRecord, NewBatch } from '../../domain/batch';
+import { newBatchRecord } from '../../domain/batch';
+import { defaultProjectId, isFileId, makeBatchId, makeFileId } from '../../domain/ids';
+import type { ApiDependencies } from '../dependencies';
+import type { BatchRequest } from './create-batch.wire';
+
+/**
+ * Creates a batch. Starting its workflow is the point from which it exists; the workflow writes the
+ * record itself when this process dies before it does.
+ */
+export async function createBatch(
+  request: BatchRequest,
+  dependencies: ApiDependencies,
+): Promise<BatchRecord> {
+  const { files, runner, batches, taskQueuePrefix } = dependencies;
+  const batch = newBatch(request, dependencies);
+  if (isFileId(batch.inputFileId)) {
+    // Before the workflow looks at the file, so that nobody removes it in between. Whether there is
+    // such a file is for the workflow to say, as OpenAI's does: the batch then fails.
+    const user = { batchId: batch.id, nowSeconds: batch.createdAt };
+    await files.use(batch.projectId, batch.inputFileId, user);
+  }
+  // When the engine gives no answer, the batch may have started: the marker has to stay.
+  await runner.start({ batch, taskQueuePrefix });
+  await batches.create(batch);
+  return newBatchRecord(batch);
+}
+
+function newBatch(request: BatchRequest, { clock, randomHex }: ApiDependencies): NewBatch {
+  const nowMs = clock();
+  const createdAt = Math.floor(nowMs / 1000);
+  const seconds = windowSeconds(request.completionWindow);
+  if (seconds === undefined) {
+    throw new Error(`the completion window ${request.completionWindow} is not one`);
+  }
+  return {
+    id: makeBatchId(nowMs, randomHex()),
+    projectId: defaultProjectId,
+    ...request,
+    resultFileIds: {
+      output: makeFileId(nowMs, randomHex()),
+      error: makeFileId(nowMs, randomHex()),
+    },
+    createdAt,
+    expiresAt: createdAt + seconds,
+  };
+}

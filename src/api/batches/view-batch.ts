@@ -1,0 +1,62 @@
+/**
+ * Batches as clients see them: the record, moved forward by an `end` that the workflow has not
+ * recorded yet, with live counts while it runs. Needs the store only, no worker and no engine.
+ */
+import type { BatchRecord, RequestCounts } from '../../domain/batch';
+import { isTerminal, transition } from '../../domain/batch';
+import type { BatchId } from '../../domain/ids';
+import { defaultProjectId, isBatchId } from '../../domain/ids';
+import type { BatchRef, ShardCounts } from '../../domain/workflow-contract';
+import type { BatchStore } from '../../storage/batch-store';
+import type { ListPage } from '../../storage/object-store';
+import { ApiError, quoted } from '../http/api-error';
+import { fillPage } from '../http/fill-page';
+import type { ListQuery } from '../http/list.wire';
+
+/** The record as it is stored; 404 when there is none. */
+export async function findBatch(batches: BatchStore, batchId: string): Promise<BatchRecord> {
+  const record = isBatchId(batchId) ? await batches.get(refOf(batchId)) : undefined;
+  if (record === undefined) {
+    throw new ApiError('notFound', `No batch found with id '${quoted(batchId)}'.`);
+  }
+  return record;
+}
+
+export async function viewBatch(batches: BatchStore, record: BatchRecord): Promise<BatchRecord> {
+  if (isTerminal(record.status)) {
+    return record;
+  }
+  const ref = refOf(record.id);
+  const [end, counts] = await Promise.all([batches.getEnd(ref), batches.liveCounts(ref)]);
+  const current = end === undefined ? record : transition(record, { type: 'end_decided', end });
+  return { ...current, requestCounts: boundedCounts(record.requestCounts.total, counts) };
+}
+
+/** One page of views, newest first. */
+export async function listBatches(
+  batches: BatchStore,
+  { after, limit }: ListQuery,
+): Promise<ListPage<BatchRecord>> {
+  if (after !== undefined && !isBatchId(after)) {
+    return { items: [], hasMore: false };
+  }
+  return await fillPage<BatchId, BatchRecord>({
+    after,
+    limit,
+    listIds: async (options) => await batches.list(defaultProjectId, options),
+    load: async (batchId) => {
+      const record = await batches.get(refOf(batchId));
+      return record && (await viewBatch(batches, record));
+    },
+  });
+}
+
+export function refOf(batchId: BatchId): BatchRef {
+  return { projectId: defaultProjectId, batchId };
+}
+
+/** The total is known once the input has been validated; until then nothing counts. */
+function boundedCounts(total: number, live: ShardCounts): RequestCounts {
+  const completed = Math.min(live.completed, total);
+  return { total, completed, failed: Math.min(live.failed, total - completed) };
+}

@@ -1,0 +1,64 @@
+/** Batches of the tests, and what happens to them. */
+import type { BatchEnd, BatchEvent } from '../../../src/domain/batch';
+import { defaultProjectId, type BatchId } from '../../../src/domain/ids';
+import type { BatchRef } from '../../../src/domain/workflow-contract';
+import { send, type Answer, type ApiUnderTest } from './api-under-test';
+
+export const endpoint = '/v1/chat/completions';
+/** When the clock of the tests starts; Unix seconds. */
+export const createdAt = 1_767_225_600;
+
+export async function aBatch(api: ApiUnderTest): Promise<BatchRef> {
+  const batch = await api.client.batches.create({
+    input_file_id: 'file-1',
+    endpoint,
+    completion_window: '24h',
+  });
+  return refOf(batch.id);
+}
+
+export function refOf(id: string): BatchRef {
+  return { projectId: defaultProjectId, batchId: id as BatchId };
+}
+
+export async function create(api: ApiUnderTest, body: unknown): Promise<Answer> {
+  return await send(api.url, {
+    method: 'POST',
+    path: '/v1/batches',
+    headers: { 'content-type': 'application/json' },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+}
+
+export const passed: BatchEvent = {
+  type: 'validation_passed',
+  at: createdAt + 1,
+  total: 10,
+  model: 'small',
+};
+export const invalid: BatchEvent = {
+  type: 'validation_failed',
+  at: createdAt + 2,
+  errors: [{ code: 'invalid_json_line', message: 'no', param: null, line: 3 }],
+};
+export const ends = (reason: BatchEnd['reason']): BatchEvent => ({
+  type: 'end_decided',
+  end: { reason, at: createdAt + 3 },
+});
+export const finalized = (reason: 'completed' | 'cancelled' | 'expired'): BatchEvent => ({
+  type: 'finalized',
+  at: createdAt + 4,
+  reason,
+  result: {
+    outputFileId: 'file-out',
+    errorFileId: null,
+    requestCounts: { total: 10, completed: 10, failed: 0 },
+    usage: {
+      inputTokens: 5,
+      cachedTokens: 1,
+      outputTokens: 7,
+      reasoningTokens: 2,
+      totalTokens: 12,
+    },
+  },
+});
