@@ -7,7 +7,7 @@ import { capture } from './run.mjs';
 
 const sourceFolders = ['src', 'workflows', 'activities', 'scripts', 'bench'];
 const configFiles = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
-const entryPoints = ['src/api/main.js', 'src/worker/main.js', 'scripts/demo.js'];
+const entryPoints = ['src/api/main.js', 'src/worker/main.js', 'workflow-bundle.js'];
 
 export async function ensureBuild() {
   const stamp = inProject('dist', '.longhaul-stamp');

@@ -37,12 +37,12 @@ export const servers = {
 const goVersionMin = [1, 26, 4];
 
 /**
- * @param options.env usually `process.env`
- * @param options.cacheFolder where built servers are kept
+ * Built servers are kept in LONGHAUL_CACHE_DIR, or else in the project.
+ *
  * @returns the absolute path of the program of each server, by name
  */
-export async function obtainServers(options = {}) {
-  const { env = process.env, cacheFolder = inProject('.longhaul', 'cache', 'bin') } = options;
+export async function obtainServers(env = process.env) {
+  const cacheFolder = join(env.LONGHAUL_CACHE_DIR ?? inProject('.longhaul', 'cache'), 'bin');
   const names = Object.keys(servers);
   const found = await Promise.all(names.map((name) => findServer(name, env, cacheFolder)));
   for (const [index, name] of names.entries()) {
