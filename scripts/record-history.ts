@@ -1,0 +1,130 @@
+/**
+ * Records the workflow histories that the replay tests replay: one for each shape that a batch can
+ * take, made by real batches on a real Temporal. Run after an intended change of the workflows:
+ *
+ *     npm run record-histories [-- DIRECTORY]
+ *
+ * Histories that shipped before stay in the tests; new shapes get new names.
+ */
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils';
+import type OpenAI from 'openai';
+import { shardWorkflowId, type BatchId } from '../src/domain/ids';
+import {
+  chatLines,
+  clientOf,
+  createBatch,
+  pollBatch,
+  waitForEnd,
+  type Batch,
+} from './local/batches';
+import { projectRoot } from './local/project-root';
+import { startStack, type Stack } from './local/stack';
+
+interface Recorder {
+  readonly stack: Stack;
+  readonly client: OpenAI;
+  readonly temporal: Client;
+}
+
+/** Makes one batch of a certain shape; returns it when it has ended. */
+type Shape = (recorder: Recorder) => Promise<Batch>;
+
+const slowLines = (count: number): string[] => chatLines(count, (index) => `[[slow:400]] ${index}`);
+
+async function running(client: OpenAI, batch: Batch): Promise<Batch> {
+  return await pollBatch(client, batch.id, {
+    what: 'some answers',
+    timeoutMs: 60_000,
+    is: ({ request_counts }) => (request_counts?.completed ?? 0) > 0,
+  });
+}
+
+const shapes: Readonly<Record<string, Shape>> = {
+  completed: async ({ client }) =>
+    await waitForEnd(client, (await createBatch(client, chatLines(20))).id),
+
+  'completed-several-shards': async ({ client }) =>
+    await waitForEnd(client, (await createBatch(client, chatLines(11_000))).id, 120_000),
+
+  invalid: async ({ client }) =>
+    await waitForEnd(client, (await createBatch(client, ['{"custom_id":"a"}', 'no JSON'])).id),
+
+  cancelled: async ({ client }) => {
+    const batch = await running(client, await createBatch(client, slowLines(2_000)));
+    await client.batches.cancel(batch.id);
+    return await waitForEnd(client, batch.id);
+  },
+
+  'cancelled-in-web-ui': async ({ client, temporal }) => {
+    const batch = await running(client, await createBatch(client, slowLines(2_000)));
+    await temporal.workflow.getHandle(batch.id).cancel();
+    return await waitForEnd(client, batch.id);
+  },
+
+  expired: async ({ client }) =>
+    await waitForEnd(
+      client,
+      (await createBatch(client, slowLines(4_000), { completionWindow: '3s' })).id,
+    ),
+
+  'worker-killed': async ({ client, stack }) => {
+    const batch = await running(client, await createBatch(client, slowLines(600)));
+    const [worker] = stack.workers;
+    worker?.kill('SIGKILL');
+    await worker?.exited;
+    await worker?.start();
+    return await waitForEnd(client, batch.id, 120_000);
+  },
+
+  'child-terminated': async ({ client, temporal }) => {
+    const batch = await running(client, await createBatch(client, slowLines(600)));
+    const childId = shardWorkflowId(batch.id as BatchId, 0);
+    await temporal.workflow.getHandle(childId).terminate('by hand');
+    return await waitForEnd(client, batch.id, 120_000);
+  },
+};
+
+async function record(directory: string): Promise<void> {
+  mkdirSync(directory, { recursive: true });
+  const stateDir = mkdtempSync(join(tmpdir(), 'longhaul-record-'));
+  const stack = await startStack({ stateDir, apiEnv: { LONGHAUL_COMPLETION_WINDOWS: '24h,3s' } });
+  const connection = await Connection.connect({ address: stack.temporal.address });
+  try {
+    const temporal = new Client({ connection, namespace: stack.temporal.namespace });
+    const recorder: Recorder = { stack, client: clientOf(stack), temporal };
+    for (const [name, shape] of Object.entries(shapes)) {
+      process.stderr.write(`recording ${name} … `);
+      const batch = await shape(recorder);
+      await save(temporal, { workflowId: batch.id, file: join(directory, `batch-${name}`) });
+      if (batch.request_counts !== undefined && batch.request_counts.total > 0) {
+        const workflowId = shardWorkflowId(batch.id as BatchId, 0);
+        await save(temporal, { workflowId, file: join(directory, `shard-${name}`) });
+      }
+      process.stderr.write(`${batch.status}\n`);
+    }
+  } finally {
+    await connection.close();
+    await stack.stop();
+    rmSync(stateDir, { recursive: true, force: true });
+  }
+}
+
+/** Waits for the workflow's own end: a batch is terminal a moment before. */
+async function save(
+  temporal: Client,
+  { workflowId, file }: { readonly workflowId: string; readonly file: string },
+): Promise<void> {
+  const handle = temporal.workflow.getHandle(workflowId);
+  await handle.result().catch(() => undefined);
+  const history: unknown = JSON.parse(historyToJSON(await handle.fetchHistory()));
+  writeFileSync(`${file}.json`, `${JSON.stringify({ workflowId, history })}\n`);
+}
+
+export async function main(args: readonly string[]): Promise<number> {
+  await record(resolve(args[0] ?? join(projectRoot, 'test/replay/histories')));
+  return 0;
+}

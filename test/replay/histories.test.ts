@@ -1,0 +1,82 @@
+/**
+ * Workflow code is forever: histories recorded from real batches, one for each shape that a batch can
+ * take, must replay on the bundle that workers run. Recorded by `npm run record-histories`.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DeterminismViolationError } from '@temporalio/workflow';
+
+interface RecordedHistory {
+  readonly workflowId: string;
+  readonly history: unknown;
+}
+
+const directory = join(__dirname, 'histories');
+const names = readdirSync(directory).map((file) => file.replace(/\.json$/, ''));
+const bundleCode = readFileSync(resolve(__dirname, '../../dist/workflow-bundle.js'), 'utf8');
+
+beforeAll(() => {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+});
+
+async function replay(name: string, code: string): Promise<void> {
+  const text = readFileSync(join(directory, `${name}.json`), 'utf8');
+  const { history, workflowId } = JSON.parse(text) as RecordedHistory;
+  await Worker.runReplayHistory({ workflowBundle: { code } }, history, workflowId);
+}
+
+describe('recorded histories', () => {
+  it.each([
+    'batch-completed',
+    'batch-completed-several-shards',
+    'batch-invalid',
+    'batch-cancelled',
+    'batch-cancelled-in-web-ui',
+    'batch-expired',
+    'batch-worker-killed',
+    'batch-child-terminated',
+    'shard-completed',
+    'shard-cancelled',
+    'shard-worker-killed',
+  ])('include %s', (shape) => {
+    expect(names).toContain(shape);
+  });
+
+  it.each(names)('%s replays on the production bundle', async (name) => {
+    await expect(replay(name, bundleCode)).resolves.toBeUndefined();
+  });
+});
+
+describe('a change that histories do not allow is caught', () => {
+  it.each([
+    {
+      change: 'a timer before the shards',
+      name: 'batch-completed',
+      from: /await this\.runShards\(\)/,
+      to: "await (0, workflow_1.sleep)('1s'); await this.runShards()",
+    },
+    {
+      change: 'a renamed activity',
+      name: 'batch-completed',
+      from: /\.finalizeBatch\(/,
+      to: '.finishBatch(',
+    },
+    {
+      change: 'a cancelled batch whose shards are not closed',
+      name: 'batch-cancelled',
+      from: /await this\.closeShards\([^)]*\)/,
+      to: 'await undefined',
+    },
+    {
+      change: 'another child workflow id',
+      name: 'batch-completed-several-shards',
+      from: /\/shard-\$\{/,
+      to: '/part-${',
+    },
+  ])('$change', async ({ name, from, to }) => {
+    const mutant = bundleCode.replace(from, to);
+    expect(mutant).not.toBe(bundleCode);
+    await expect(replay(name, mutant)).rejects.toThrow(DeterminismViolationError);
+  });
+});
