@@ -57,20 +57,35 @@ export type ModelRoutes = ReadonlyMap<string, ModelRoute>;
 
 /** @throws {@link ConfigError} when the file cannot be read or is not as described above. */
 export function loadModelRoutes(path: string, env: Environment): ModelRoutes {
-  const result = fileSchema.safeParse(readYaml(path));
-  if (!result.success) {
-    throw new ConfigError(
-      `The upstreams file ${path} is not usable:\n${z.prettifyError(result.error)}`,
-    );
-  }
   const routes = new Map<string, ModelRoute>();
-  for (const entry of result.data.upstreams) {
+  for (const entry of readUpstreams(path)) {
     const upstream = toUpstream(entry, env);
     for (const model of entry.models) {
       addRoute(routes, toRoute(model, upstream), path);
     }
   }
   return routes;
+}
+
+/**
+ * The models that the file names, in its order, for a process that needs no upstream's key.
+ *
+ * @throws {@link ConfigError} when the file cannot be read or is not as described above.
+ */
+export function loadModelNames(path: string): readonly string[] {
+  return readUpstreams(path).flatMap(({ models }) =>
+    models.map((model) => (typeof model === 'string' ? model : model.name)),
+  );
+}
+
+function readUpstreams(path: string): readonly z.output<typeof upstreamSchema>[] {
+  const result = fileSchema.safeParse(readYaml(path));
+  if (!result.success) {
+    throw new ConfigError(
+      `The upstreams file ${path} is not usable:\n${z.prettifyError(result.error)}`,
+    );
+  }
+  return result.data.upstreams;
 }
 
 function readYaml(path: string): unknown {

@@ -1,0 +1,86 @@
+/** The API process: settings in, ports made, requests served until the process is told to stop. */
+import { randomBytes } from 'node:crypto';
+import { ConfigError, loadApiConfig } from '../config/config';
+import { loadModelNames } from '../config/upstreams';
+import { fileBytesMax } from '../domain/limits';
+import { createLogger, type Logger } from '../observability/logger';
+import { BatchStore } from '../storage/batch-store';
+import { FileStore } from '../storage/file-store';
+import { createMinioObjectStore } from '../storage/minio-object-store';
+import { StoreFault } from '../storage/object-store';
+import { identityOf } from '../temporal/identity';
+import { TemporalBatchRunner } from '../temporal/temporal-batch-runner';
+import { createApiApp } from './app';
+
+/** How long requests may go on after the process was told to stop. */
+const shutdownGraceMs = 10_000;
+
+async function main(): Promise<void> {
+  const config = loadApiConfig(process.env);
+  const models = loadModelNames(config.upstreamsFile);
+  const logger = createLogger('longhaul-api', config.logLevel);
+  const store = createMinioObjectStore(config.store);
+  const runner = new TemporalBatchRunner(config.temporal, identityOf('api', process.pid));
+  await store.ensureBucket();
+  const app = await createApiApp({
+    files: new FileStore(store),
+    batches: new BatchStore(store),
+    runner,
+    models,
+    taskQueuePrefix: config.temporal.taskQueuePrefix,
+    settings: {
+      key: config.key,
+      completionWindows: config.completionWindows,
+      idleTimeoutMs: config.uploadIdleTimeoutMs,
+      fileBytesMax,
+    },
+    logger,
+    clock: Date.now,
+    randomHex: () => randomBytes(10).toString('hex'),
+  });
+  const address = await app.listen(config);
+  logger.info({ address }, 'api is listening');
+  await toldToStop(logger);
+  await app.close(shutdownGraceMs);
+  await runner.close();
+  store.close();
+  logger.info('api has stopped');
+}
+
+async function toldToStop(logger: Logger): Promise<void> {
+  const signal = await new Promise<string>((resolve) => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
+  logger.info({ signal }, 'api is stopping');
+}
+
+/** What Node throws when it cannot listen. */
+interface ListenError extends NodeJS.ErrnoException {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** One sentence for whoever starts the process; the settings' errors are already written for them. */
+function explain(error: unknown): string {
+  if (error instanceof ConfigError) {
+    return error.message;
+  }
+  if (error instanceof StoreFault) {
+    return `The API could not reach the object store at LONGHAUL_S3_ENDPOINT: ${error.message}`;
+  }
+  const { code, address, port } = error as ListenError;
+  if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+    return `The API cannot listen on ${address} port ${port} (${code}): set LONGHAUL_API_HOST and LONGHAUL_API_PORT to an address that is free.`;
+  }
+  return `The API could not start: ${String(error)}`;
+}
+
+void main().then(
+  // Nothing is left to do, whatever timers a library still holds.
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${explain(error)}\n`);
+    process.exit(1);
+  },
+);
