@@ -21,7 +21,8 @@ export async function createBatch(
     const user = { batchId: batch.id, nowSeconds: batch.createdAt };
     await files.use(batch.projectId, batch.inputFileId, user);
   }
-  // When the engine gives no answer, the batch may have started: the marker has to stay.
+  await batches.markOpen({ projectId: batch.projectId, batchId: batch.id });
+  // When the engine gives no answer, the batch may have started: the markers have to stay.
   await runner.start({ batch, taskQueuePrefix });
   await batches.create(batch);
   return newBatchRecord(batch);
