@@ -1,0 +1,62 @@
+/** A stack for one measurement: its own empty state folder, free ports, given back at the end. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { say } from '../scripts/cli/run-program';
+import { describeExit } from '../scripts/local/managed-process';
+import { projectRoot } from '../scripts/local/project-root';
+import { startStack, type Stack, type StackOptions } from '../scripts/local/stack';
+
+export const benchModel = 'bench-model';
+
+export interface BenchUpstream {
+  readonly port: number;
+  readonly inFlight: number;
+}
+
+/** Files of a measurement are below this folder, which is removed with it. */
+export interface BenchFolder {
+  readonly path: string;
+  remove(): void;
+}
+
+export function makeBenchFolder(): BenchFolder {
+  const path = join(projectRoot, '.longhaul', 'bench', String(process.pid));
+  mkdirSync(path, { recursive: true });
+  return {
+    path,
+    remove: () => {
+      rmSync(path, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface BenchStackOptions extends Pick<StackOptions, 'parts' | 'apiEnv'> {
+  readonly folder: BenchFolder;
+  readonly upstream: BenchUpstream;
+}
+
+/** A process of the stack that ends by itself aborts the measurement. */
+export async function startBenchStack(
+  { folder, upstream, ...options }: BenchStackOptions,
+  abort: AbortController,
+): Promise<Stack> {
+  say('Starting the stack …');
+  const upstreamsFile = join(folder.path, 'upstreams.yaml');
+  const entry = {
+    name: 'bench',
+    base_url: `http://127.0.0.1:${upstream.port}/v1`,
+    max_in_flight: upstream.inFlight,
+    models: [benchModel],
+  };
+  writeFileSync(upstreamsFile, stringify({ upstreams: [entry] }));
+  return await startStack({
+    ...options,
+    stateDir: join(folder.path, 'state'),
+    upstream: { kind: 'file', path: upstreamsFile },
+    signal: abort.signal,
+    onCrash: (process, exit) => {
+      abort.abort(process.failure(describeExit(exit)));
+    },
+  });
+}

@@ -1,0 +1,62 @@
+/** What Linux knows of a process: proc(5). */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { LocalError } from '../scripts/local/local-error';
+
+/** Ticks that `/proc` counts in a second, on every Linux of today (USER_HZ). */
+const ticksPerSecond = 100;
+const userTicksField = 14;
+const systemTicksField = 15;
+
+/** User and system time so far. */
+export function cpuSeconds(pid: number): number {
+  // The second field is a name in brackets that may hold spaces.
+  const fields = read(pid, 'stat')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  const ticks = (field: number): number => Number(fields[field - 3]);
+  return (ticks(userTicksField) + ticks(systemTicksField)) / ticksPerSecond;
+}
+
+export function rssBytes(pid: number): number {
+  return statusBytes(pid, 'VmRSS');
+}
+
+/** Since the process started, or since {@link resetPeakRss}. */
+export function peakRssBytes(pid: number): number {
+  return statusBytes(pid, 'VmHWM');
+}
+
+export function resetPeakRss(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+}
+
+/** Measures the CPU seconds that processes use from now on. */
+export function startCpuClock(
+  pids: Readonly<Record<string, number>>,
+): () => Record<string, number> {
+  const before = Object.entries(pids).map(([name, pid]) => [name, pid, cpuSeconds(pid)] as const);
+  return () =>
+    Object.fromEntries(
+      before.map(([name, pid, start]) => [name, rounded(cpuSeconds(pid) - start)]),
+    );
+}
+
+/** Three digits after the point are more than any of our numbers is good for. */
+export function rounded(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
+}
+
+function statusBytes(pid: number, field: string): number {
+  const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(read(pid, 'status'))?.[1];
+  return Number(kibibytes) * 1024;
+}
+
+function read(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+  } catch (error) {
+    throw new LocalError(
+      `The benchmarks need Linux and processes that stay alive: /proc/${pid}/${file} cannot be read (${(error as Error).message}).`,
+    );
+  }
+}

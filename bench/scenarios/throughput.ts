@@ -1,0 +1,201 @@
+/** How much of what a bare HTTP client can do is left when the whole service does it. */
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { OpenAI } from 'openai';
+import type { Batch } from 'openai/resources';
+import { request } from 'undici';
+import { say } from '../../scripts/cli/run-program';
+import { checkResults, isComplete } from '../../scripts/demo/check-results';
+import { downloadResults } from '../../scripts/demo/run-batch';
+import type { Stack } from '../../scripts/local/stack';
+import { makeBenchFolder, startBenchStack, type BenchFolder } from '../bench-stack';
+import { startProgram, type ChildProgram } from '../child-program';
+import { parseNumbers } from '../parse-numbers';
+import { peakRssBytes, rounded, startCpuClock } from '../process-stats';
+import type { RawUpstreamStats } from '../raw-upstream';
+import { meanOf, referenceJson, runReference } from '../reference';
+import type { Findings } from '../report';
+import { customIdOf, requestBody, writeInputFile } from '../request-lines';
+
+export const throughputHelp = `throughput: requests per second from create to terminal, over those of undici.request
+  --lines N               requests in the batch (50000)
+  --in-flight N           requests in flight, of service and reference alike (64)
+  --reference-requests N  requests in each of the two runs of the reference (100000)`;
+
+const defaults = { lines: 50_000, 'in-flight': 64, 'reference-requests': 100_000 };
+
+const ratioMin = 0.3;
+const pollIntervalMs = 50;
+
+interface Parameters {
+  readonly lines: number;
+  readonly inFlight: number;
+  readonly referenceRequests: number;
+}
+
+type RawUpstream = ChildProgram<{ readonly port: number }>;
+
+export async function runThroughput(
+  args: readonly string[],
+  abort: AbortController,
+): Promise<Findings> {
+  const given = parseNumbers(args, defaults);
+  const parameters = {
+    lines: given.lines,
+    inFlight: given['in-flight'],
+    referenceRequests: given['reference-requests'],
+  };
+  const folder = makeBenchFolder();
+  const upstream: RawUpstream = await startProgram('raw-upstream');
+  try {
+    const task = {
+      url: `http://127.0.0.1:${upstream.output.port}/v1/chat/completions`,
+      requests: parameters.referenceRequests,
+      inFlight: parameters.inFlight,
+      body: requestBody,
+    };
+    const before = await runReference(task, upstream.pid);
+    const service = await measureService({ parameters, folder, upstream }, abort);
+    const after = await runReference(task, upstream.pid);
+    const reference = meanOf([before, after]);
+    const ratio = rounded(service.requestsPerSecond / reference.requestsPerSecond);
+    return {
+      ratio,
+      bar: { asks: `ratio of at least ${ratioMin}`, met: ratio >= ratioMin },
+      reference: referenceJson([before, after]),
+      ...service.json,
+      parameters: {
+        lines: parameters.lines,
+        in_flight: parameters.inFlight,
+        reference_requests: parameters.referenceRequests,
+        body_bytes: Buffer.byteLength(requestBody),
+      },
+    };
+  } finally {
+    await upstream.stop();
+    folder.remove();
+  }
+}
+
+interface Service {
+  readonly requestsPerSecond: number;
+  readonly json: Record<string, unknown>;
+}
+
+async function measureService(
+  given: {
+    readonly parameters: Parameters;
+    readonly folder: BenchFolder;
+    readonly upstream: RawUpstream;
+  },
+  abort: AbortController,
+): Promise<Service> {
+  const { parameters, folder, upstream } = given;
+  const { lines, inFlight } = parameters;
+  const inputPath = join(folder.path, 'input.jsonl');
+  await writeInputFile(inputPath, { lines });
+  const target = { port: upstream.output.port, inFlight };
+  const stack = await startBenchStack({ folder, upstream: target }, abort);
+  try {
+    const client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey });
+    const { signal } = abort;
+    const file = await client.files.create(
+      { file: createReadStream(inputPath), purpose: 'batch' },
+      { signal },
+    );
+    await askUpstream(upstream, '_reset');
+    const pids = pidsOf(stack, upstream);
+    const stopCpuClock = startCpuClock(pids);
+    say(`Running a batch of ${lines} requests …`);
+    const startedAt = performance.now();
+    const batch = await runBatch(client, file.id, signal);
+    const seconds = (performance.now() - startedAt) / 1000;
+    const cpu = stopCpuClock();
+    const stats = await askUpstream(upstream, '_stats');
+    await verify({ client, batch, lines, folder, signal });
+    const requestsPerSecond = lines / seconds;
+    say(`Service: ${Math.round(requestsPerSecond)} requests per second`);
+    return {
+      requestsPerSecond,
+      json: {
+        service: {
+          requests_per_second: rounded(requestsPerSecond),
+          seconds: rounded(seconds),
+          cpu_seconds: cpu,
+          cpu_us_per_request: rounded((sumOf(cpu) * 1e6) / lines),
+          upstream_requests: stats.requests,
+        },
+        outside_inference_share: outsideInference(stats, seconds),
+        peak_rss_bytes: { api: peakRssBytes(pids.api), worker: peakRssBytes(pids.worker) },
+      },
+    };
+  } finally {
+    await stack.stop();
+  }
+}
+
+function pidsOf(stack: Stack, upstream: RawUpstream): Record<'worker' | 'api', number> {
+  const [worker] = stack.workers;
+  if (worker === undefined) {
+    throw new Error('The stack has no worker.');
+  }
+  const servers = {
+    minio: stack.process('minio').pid,
+    temporal: stack.process('temporal').pid,
+    upstream: upstream.pid,
+  };
+  return { worker: worker.pid, api: stack.process('api').pid, ...servers };
+}
+
+async function runBatch(client: OpenAI, fileId: string, signal: AbortSignal): Promise<Batch> {
+  let batch = await client.batches.create(
+    { input_file_id: fileId, endpoint: '/v1/chat/completions', completion_window: '24h' },
+    { signal },
+  );
+  while (!['completed', 'failed', 'expired', 'cancelled'].includes(batch.status)) {
+    await delay(pollIntervalMs, undefined, { signal });
+    batch = await client.batches.retrieve(batch.id);
+  }
+  return batch;
+}
+
+async function askUpstream(
+  upstream: RawUpstream,
+  what: '_stats' | '_reset',
+): Promise<RawUpstreamStats> {
+  const { body } = await request(`http://127.0.0.1:${upstream.output.port}/${what}`);
+  return (await body.json()) as RawUpstreamStats;
+}
+
+/** Numbers of a run that lost a line would be worth nothing. */
+async function verify(run: {
+  readonly client: OpenAI;
+  readonly batch: Batch;
+  readonly lines: number;
+  readonly folder: BenchFolder;
+  readonly signal: AbortSignal;
+}): Promise<void> {
+  const { client, batch, lines, folder, signal } = run;
+  const files = await downloadResults(client, batch, { folder: folder.path, signal });
+  const customIds = new Set(Array.from({ length: lines }, (_, at) => customIdOf(at)));
+  const check = await checkResults(customIds, files);
+  if (batch.status !== 'completed' || !isComplete(check) || check.answered !== lines) {
+    throw new Error(
+      `The batch is not complete: ${JSON.stringify({ status: batch.status, check })}`,
+    );
+  }
+}
+
+/** The part of the time before the first request reached the upstream and after the last one. */
+function outsideInference(stats: RawUpstreamStats, seconds: number): number {
+  const { firstRequestAt, lastRequestAt } = stats;
+  if (firstRequestAt === null || lastRequestAt === null) {
+    throw new Error('The upstream was never asked.');
+  }
+  return rounded(1 - (lastRequestAt - firstRequestAt) / 1000 / seconds);
+}
+
+function sumOf(values: Readonly<Record<string, number>>): number {
+  return Object.values(values).reduce((sum, value) => sum + value, 0);
+}
