@@ -14,11 +14,14 @@ const transform = {
   ],
 };
 const kinds = ['tidy', 'unit', 'conformance', 'replay', 'integration', 'e2e'];
+// Kinds that wait for real servers; the others keep Jest's five seconds.
+const slowKinds = ['conformance', 'integration', 'e2e'];
 module.exports = {
   projects: kinds.map((kind) => ({
     displayName: kind,
     testEnvironment: 'node',
     transform,
+    setupFilesAfterEnv: slowKinds.includes(kind) ? ['<rootDir>/test/support/long-timeout.ts'] : [],
     testMatch: [`<rootDir>/test/${kind}/**/*.test.ts`],
     modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.longhaul/', '<rootDir>/.cache/'],
   })),
