@@ -47,7 +47,8 @@ export async function receiveForm<T>(
         storing = options.storeFile(content, info.filename);
         storing.catch(reject);
       } else {
-        content.resume();
+        // An error without a listener would end the process.
+        content.on('error', () => undefined).resume();
       }
     });
     parser.on('filesLimit', () => {

@@ -49,12 +49,15 @@ export interface ApiUnderTest {
   readonly runner: FakeBatchRunner;
   /** Unix milliseconds; tests move it. */
   readonly clock: { nowMs: number };
-  close(): Promise<void>;
+  /** At once, unless a grace period is given. */
+  close(graceMs?: number): Promise<void>;
 }
 
 interface Options {
   readonly store?: ObjectStore;
   readonly settings?: Partial<ApiSettings>;
+  /** Any free one by default. */
+  readonly port?: number;
 }
 
 export async function startApi(options: Options = {}): Promise<ApiUnderTest> {
@@ -81,7 +84,7 @@ export async function startApi(options: Options = {}): Promise<ApiUnderTest> {
     clock: () => (clock.nowMs += 1),
     randomHex: () => randomBytes(10).toString('hex'),
   });
-  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const url = await app.listen({ host: '127.0.0.1', port: options.port ?? 0 });
   const client = new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 });
   return {
     url,
@@ -90,8 +93,8 @@ export async function startApi(options: Options = {}): Promise<ApiUnderTest> {
     batches,
     runner,
     clock,
-    close: async () => {
-      await app.close(0);
+    close: async (graceMs = 0) => {
+      await app.close(graceMs);
     },
   };
 }

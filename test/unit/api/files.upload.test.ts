@@ -348,6 +348,18 @@ describe('a bad upload is refused and leaves nothing behind:', () => {
     expect(await storedKeys()).toEqual([]);
   });
 
+  test('it breaks off in a part that nobody asked for', async () => {
+    const body = multipart([{ name: 'data', value: line, filename: 'in.jsonl' }]);
+    const answer = await send(api.url, {
+      method: 'POST',
+      path: '/v1/files',
+      headers: multipartType,
+      body: body.subarray(0, 150),
+    });
+    expect(answer.status).toBe(400);
+    expect(errorOf(answer).message).toMatch(/Unexpected end of form/);
+  });
+
   test('the form is not one', async () => {
     const answer = await send(api.url, {
       method: 'POST',
