@@ -82,5 +82,10 @@ export default defineConfig(
       '@typescript-eslint/no-unsafe-member-access': 'off',
     },
   },
+  {
+    // Suites that a test file runs for each implementation of a port.
+    files: ['test/conformance/**'],
+    rules: { 'jest/no-export': 'off' },
+  },
   prettier,
 );

@@ -1,8 +1,8 @@
 /**
  * A stream over a long response that goes on where it broke off.
  *
- * The idle time counts only while the reader wants bytes: a reader may pause for as long as it
- * likes, and where the store closes the connection meanwhile, the stream resumes.
+ * Time counts only while the reader wants bytes: it may pause for as long as it likes, and where the
+ * store is restarted meanwhile, the stream resumes when the reader does.
  */
 import { Readable } from 'node:stream';
 import { StoreFault } from './object-store';
@@ -21,6 +21,8 @@ const fruitlessMax = 5;
 
 export class ResumingRead extends Readable {
   private response: Readable | undefined;
+  private isWanted = false;
+  private isReopening = false;
   private receivedBytes = 0;
   private fruitless = 0;
   private idleTimer: NodeJS.Timeout | undefined;
@@ -31,7 +33,10 @@ export class ResumingRead extends Readable {
   }
 
   override _read(): void {
-    if (this.response !== undefined) {
+    this.isWanted = true;
+    if (this.response === undefined) {
+      this.reopen();
+    } else {
       this.startIdleTimer(this.response);
       this.response.resume();
     }
@@ -69,6 +74,7 @@ export class ResumingRead extends Readable {
     if (this.push(chunk)) {
       this.idleTimer?.refresh();
     } else {
+      this.isWanted = false;
       this.stopIdleTimer();
       response.pause();
     }
@@ -99,8 +105,19 @@ export class ResumingRead extends Readable {
       this.destroy(new StoreFault('A read of the object store keeps breaking off', { cause }));
       return;
     }
+    if (this.isWanted) {
+      this.reopen();
+    }
+  }
+
+  private reopen(): void {
+    if (this.isReopening || this.receivedBytes === this.source.sizeBytes) {
+      return;
+    }
+    this.isReopening = true;
     this.source.reopen(this.receivedBytes).then(
       (next) => {
+        this.isReopening = false;
         if (this.destroyed) {
           next.on('error', () => undefined).destroy();
         } else {

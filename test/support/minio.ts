@@ -1,13 +1,14 @@
 /** A real MinIO server of a test's own: free port, own folder, gone when the test process ends. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { answersOk } from '../../scripts/local/http';
 import { ManagedProcess } from '../../scripts/local/managed-process';
 import { freePort, loopback } from '../../scripts/local/ports';
 import { Reaper } from '../../scripts/local/reaper';
 import { serverBinaries } from '../../scripts/local/server-binaries';
+import { waitUntil } from '../../scripts/local/wait';
 import type { StoreConfig } from '../../src/config/config';
 
 export class MinioServer {
@@ -15,7 +16,8 @@ export class MinioServer {
     /** Of a bucket that does not exist yet. */
     readonly config: StoreConfig,
     private readonly process: ManagedProcess,
-    private readonly release: () => void,
+    private readonly folder: string,
+    private readonly reaper: Reaper,
   ) {}
 
   /** @throws when there is no server program: without one these tests would prove nothing. */
@@ -29,10 +31,8 @@ export class MinioServer {
     };
     const folder = mkdtempSync(join(tmpdir(), 'longhaul-minio-'));
     const reaper = new Reaper();
-    const server = new MinioServer(config, managedMinio(config, folder, reaper), () => {
-      reaper.close();
-      rmSync(folder, { recursive: true, force: true });
-    });
+    const process = managedMinio(config, folder, reaper);
+    const server = new MinioServer(config, process, folder, reaper);
     await server.process.start();
     return server;
   }
@@ -48,9 +48,13 @@ export class MinioServer {
     await this.process.restart();
   }
 
-  /** The server keeps its connections and says nothing. */
-  freeze(): void {
+  /** From then on the server keeps its connections and says nothing. */
+  async freeze(): Promise<void> {
     this.process.kill('SIGSTOP');
+    await waitUntil(async () => !(await isAnswering(this.config.endpoint)), {
+      what: 'MinIO to be silent',
+      timeoutMs: 10_000,
+    });
   }
 
   thaw(): void {
@@ -59,7 +63,15 @@ export class MinioServer {
 
   async stop(): Promise<void> {
     await this.process.stop();
-    this.release();
+    this.reaper.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** How many multipart uploads were neither completed nor aborted. */
+  unfinishedUploads(): number {
+    const folder = join(this.folder, 'data', '.minio.sys', 'multipart');
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+    return files.filter((file) => basename(file) === 'xl.meta').length;
   }
 }
 
@@ -90,4 +102,13 @@ function managedMinio(config: StoreConfig, folder: string, reaper: Reaper): Mana
   };
   const { signal } = new AbortController();
   return new ManagedProcess(spec, { reaper, signal, onCrash: () => undefined });
+}
+
+async function isAnswering(endpoint: string): Promise<boolean> {
+  try {
+    await fetch(endpoint, { signal: AbortSignal.timeout(300) });
+    return true;
+  } catch {
+    return false;
+  }
 }
