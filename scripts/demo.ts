@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { OpenAI } from 'openai';
 import type { Batch } from 'openai/resources';
 import { portsForDemo } from './cli/demo-ports';
-import { parseOptions } from './cli/parse-options';
+import { parseOptions, userPath } from './cli/parse-options';
 import { runProgram, say } from './cli/run-program';
 import { checkResults, isComplete } from './demo/check-results';
 import { chooseUpstream } from './demo/choose-upstream';
@@ -52,7 +52,7 @@ export async function main(args: readonly string[]): Promise<number> {
       process.stdout.write(usage);
       return 0;
     }
-    const input = await readInputFile(wish.input);
+    const input = await readInputFile(userPath(wish.input));
     const upstream = await chooseUpstream({ url: wish.upstream, model: wish.model }, input.model);
     const stack = await startForDemo({ upstream }, abort);
     try {
@@ -66,7 +66,9 @@ export async function main(args: readonly string[]): Promise<number> {
     } finally {
       say('Stopping everything …');
       await stack.stop();
-      say('Everything is stopped. `npm start` brings it up to stay.');
+      say(
+        'Everything is stopped. `npm start` brings it up to stay; `npm run demo -- --keep` waits.',
+      );
     }
   });
 }

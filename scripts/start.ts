@@ -1,9 +1,9 @@
 /** `npm start`: everything up until Ctrl-C, with its state kept. */
 import { once } from 'node:events';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { existsSync } from 'node:fs';
 import { loadModelRoutes } from '../src/config/upstreams';
-import { parseOptions } from './cli/parse-options';
+import { parseOptions, userPath } from './cli/parse-options';
 import { runProgram, say } from './cli/run-program';
 import { restartOrAbort } from './cli/restart';
 import { discoverUpstream, upstreamKeyVariable } from './local/discover-upstream';
@@ -54,7 +54,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const upstream = await chooseUpstream(wish.upstream, wish.model ?? [], wish['upstreams-file']);
     say('Starting Temporal, MinIO, API and worker …');
     const stack = await startStack({
-      stateDir: resolve(wish.state),
+      stateDir: userPath(wish.state),
       ports: portsFromEnvironment(process.env),
       upstream,
       workers,
@@ -88,7 +88,7 @@ async function chooseUpstream(
   file: string | undefined,
 ): Promise<UpstreamChoice> {
   if (file !== undefined) {
-    return ownFile(resolve(file), url);
+    return ownFile(userPath(file), url);
   }
   if (url === undefined) {
     return { kind: 'simulated' };

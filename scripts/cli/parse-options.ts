@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { LocalError } from '../local/local-error';
 
@@ -15,4 +16,9 @@ export function parseOptions<T extends Options>(
       `${(error as Error).message.split('\n')[0] ?? ''} (--help lists the options)`,
     );
   }
+}
+
+/** A path as the user meant it: npm runs scripts in the project's folder, wherever it was called. */
+export function userPath(path: string): string {
+  return resolve(process.env['INIT_CWD'] ?? '', path);
 }

@@ -24,6 +24,7 @@ export interface ResultFiles {
 }
 
 const pollIntervalMs = 250;
+const pollTimeoutMs = 30_000;
 const terminal: readonly Batch['status'][] = ['completed', 'failed', 'cancelled', 'expired'];
 const errorsShownMax = 10;
 
@@ -61,7 +62,8 @@ async function waitForEnd(client: OpenAI, created: Batch, signal: AbortSignal): 
     let batch = created;
     while (!terminal.includes(batch.status)) {
       await delay(pollIntervalMs, undefined, { signal });
-      batch = await client.batches.retrieve(created.id, { signal });
+      // Without the signal: the client would add a listener to it each time, and take none away.
+      batch = await client.batches.retrieve(created.id, { timeout: pollTimeoutMs });
       progress.update(batch);
     }
     return batch;

@@ -23,8 +23,8 @@ export function summaryOf({ batch, check, files, seconds, requests, urls }: Demo
       : `WRONG: ${check.missing} missing, ${check.repeated} repeated, ${check.unknown} unknown`,
     Tokens: tokensOf(batch),
     Time: `${seconds.toFixed(1)} s, ${(requests / seconds).toFixed(0)} requests/s`,
-    Output: files.output,
-    Errors: files.errors,
+    'Output file': files.output,
+    'Error file': failed === 0 ? 'none, nothing failed' : files.errors,
     ...urls,
   };
   const lines = Object.entries(rows).map(([name, value]) => `  ${name.padEnd(16)} ${value}\n`);
