@@ -25,6 +25,9 @@ export function addUsage(a: Usage, b: Usage): Usage {
   };
 }
 
+/** No model comes near it, and a shard's sums of 32-bit counts fit the 48 bits of a segment. */
+const tokensMax = 2 ** 32 - 1;
+
 /**
  * Reads `usage` of a parsed answer: the names of chat completions, completions and embeddings, and
  * those of the Responses API. Whatever is missing or not a count is 0; an upstream is not trusted.
@@ -57,5 +60,7 @@ function member(value: unknown, key: string): unknown {
 
 function count(value: unknown, key: string): number {
   const found = member(value, key);
-  return typeof found === 'number' && Number.isSafeInteger(found) && found > 0 ? found : 0;
+  return typeof found === 'number' && Number.isInteger(found) && found > 0 && found <= tokensMax
+    ? found
+    : 0;
 }
