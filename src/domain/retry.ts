@@ -105,6 +105,8 @@ export function backoffMs(failures: number, random: number): number {
 }
 
 const retryAfterMsMax = 10 * 60_000;
+/** All three forms begin with the day and hold a time. `Date.parse` alone also takes `-5` for a date. */
+const httpDatePattern = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun).* \d\d:\d\d:\d\d/;
 
 /**
  * `Retry-After` in milliseconds, in seconds or as an HTTP date (RFC 9110 §10.2.3), capped at ten
@@ -114,7 +116,15 @@ export function retryAfterMs(header: string | undefined, nowMs: number): number 
   if (header === undefined) {
     return undefined;
   }
-  const text = header.trim();
-  const waitMs = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
+  const waitMs = waitMsOf(header.trim(), nowMs);
   return Number.isNaN(waitMs) ? undefined : Math.min(retryAfterMsMax, Math.max(0, waitMs));
+}
+
+function waitMsOf(text: string, nowMs: number): number {
+  if (/^\d+(\.\d+)?$/.test(text)) {
+    return Number(text) * 1000;
+  }
+  // The oldest form names no zone: it is GMT like the others.
+  const date = text.endsWith('GMT') ? text : `${text} GMT`;
+  return httpDatePattern.test(text) ? Date.parse(date) - nowMs : NaN;
 }
