@@ -1,0 +1,191 @@
+/**
+ * What activities run in, without a server: the ports in memory, a dispatcher that answers as the
+ * test says, and Temporal's own mock of an activity's context.
+ */
+import { MockActivityEnvironment } from '@temporalio/testing';
+import {
+  createControlActivities,
+  createInferenceActivities,
+  EndWatch,
+  ProgressReporter,
+  type ActivityDeps,
+  type ControlActivities,
+} from '../../activities';
+import type { ModelRoute } from '../../src/config/upstreams';
+import type { BatchRecord, EndReason, NewBatch } from '../../src/domain/batch';
+import type { FilePurpose } from '../../src/domain/file';
+import type { FileId } from '../../src/domain/ids';
+import { batchKeys, fileKeys } from '../../src/domain/object-keys';
+import type { BatchRef, ShardRef, SliceResult } from '../../src/domain/workflow-contract';
+import { BatchStore } from '../../src/storage/batch-store';
+import { FileStore } from '../../src/storage/file-store';
+import type { ObjectStore } from '../../src/storage/object-store';
+import { ByteBudget } from '../../src/upstream/byte-budget';
+import { aNewBatch, model, projectId, startedAt } from './batches';
+import { FakeDispatcher } from './fake-dispatcher';
+import { FaultyObjectStore, textOf } from './faulty-object-store';
+import { silentLogger } from './silent-logger';
+
+export const upstream = {
+  name: 'gpu-1',
+  baseUrl: 'http://127.0.0.1:1/v1',
+  apiKey: undefined,
+  maxInFlight: 64,
+  requestTimeoutMs: 1_000,
+};
+
+const routes: readonly ModelRoute[] = [
+  { model, upstreamModel: model, upstream },
+  { model: 'other', upstreamModel: 'other', upstream },
+  { model: 'alias', upstreamModel: 'vendor/real-name', upstream },
+];
+
+/** One process over a store; several worlds may share a store. */
+export class ActivityWorld {
+  readonly dispatcher = new FakeDispatcher();
+  readonly budget: ByteBudget;
+  readonly deps: ActivityDeps;
+  readonly control: ControlActivities;
+  /** Unix milliseconds of the next look at the clock. */
+  nowMs = startedAt * 1000 + 60_000;
+  private tokens = 0;
+
+  constructor(
+    readonly store = new FaultyObjectStore(),
+    options: {
+      readonly bytesMax?: number;
+      readonly settings?: Partial<ActivityDeps['settings']>;
+      readonly processName?: string;
+    } = {},
+  ) {
+    const { bytesMax = 64 * 1024 * 1024, settings = {}, processName = 'process-1' } = options;
+    const logger = silentLogger();
+    const batches = new BatchStore(store);
+    this.budget = new ByteBudget(bytesMax);
+    this.deps = {
+      store,
+      batches,
+      files: new FileStore(store),
+      routes: new Map(routes.map((route) => [route.model, route])),
+      dispatcher: this.dispatcher,
+      budget: this.budget,
+      progress: new ProgressReporter(batches, processName, logger),
+      endWatch: new EndWatch(batches, logger),
+      logger,
+      settings: {
+        sliceDurationMs: 300_000,
+        cancelGraceMs: 30_000,
+        shutdownGraceMs: 10_000,
+        ...settings,
+      },
+      now: () => this.nowMs,
+      randomHex: () => (this.tokens += 1).toString(16).padStart(32, processName.slice(-1)),
+    };
+    this.control = createControlActivities(this.deps);
+  }
+
+  /** Runs a control activity in a context of its own. */
+  async run<T>(
+    activity: (control: ControlActivities) => Promise<T>,
+    environment = new MockActivityEnvironment(),
+  ): Promise<T> {
+    return await environment.run(async () => await activity(this.control));
+  }
+
+  async runSlice(
+    shard: ShardRef,
+    environment = new MockActivityEnvironment(),
+  ): Promise<SliceResult> {
+    const inference = createInferenceActivities(this.deps);
+    return await environment.run(async () => await inference.runSlice(shard));
+  }
+}
+
+/** A batch in the store, as create leaves it: input file, use marker, record. */
+export async function createBatch(
+  world: ActivityWorld,
+  input: string | Buffer,
+  options: { readonly batch?: Partial<NewBatch>; readonly purpose?: FilePurpose } = {},
+): Promise<BatchRef> {
+  const batch = aNewBatch(options.batch);
+  const ref = { projectId, batchId: batch.id };
+  const fileId = batch.inputFileId as FileId;
+  const { files, batches } = world.deps;
+  const bytes = Buffer.from(input);
+  await world.store.put(fileKeys(projectId, fileId).content, bytes);
+  await files.create({
+    id: fileId,
+    projectId,
+    bytes: bytes.length,
+    createdAt: startedAt,
+    expiresAt: null,
+    filename: 'input.jsonl',
+    purpose: options.purpose ?? 'batch',
+  });
+  await files.use(projectId, fileId, { batchId: batch.id, nowSeconds: startedAt });
+  await batches.markOpen(ref);
+  await batches.create(batch);
+  return ref;
+}
+
+/** A batch whose input has been validated. */
+export async function createRunningBatch(
+  world: ActivityWorld,
+  input: string,
+): Promise<{ readonly ref: BatchRef; readonly shards: readonly ShardRef[] }> {
+  const ref = await createBatch(world, input);
+  const validation = await world.run(async (control) => await control.validateAndPlan(ref));
+  if (validation.verdict !== 'valid') {
+    throw new Error(`The input of a test is ${validation.verdict}`);
+  }
+  const shards = Array.from({ length: validation.shardCount }, (_, shardIndex) => ({
+    ...ref,
+    shardIndex,
+  }));
+  return { ref, shards };
+}
+
+/** Decides the end of a batch as another process would, without this one being told. */
+export async function endBatch(
+  world: ActivityWorld,
+  ref: BatchRef,
+  reason: EndReason,
+): Promise<void> {
+  await world.deps.batches.decideEnd(ref, { reason, at: startedAt + 30 });
+}
+
+export async function recordOf(world: ActivityWorld, ref: BatchRef): Promise<BatchRecord> {
+  const record = await world.deps.batches.get(ref);
+  if (record === undefined) {
+    throw new Error('The batch of a test has no record');
+  }
+  return record;
+}
+
+/** The lines of a file, parsed; none when there is no file. */
+export async function linesOf(
+  store: ObjectStore,
+  fileId: FileId | null,
+): Promise<readonly ResultLine[]> {
+  const text = fileId === null ? '' : await textOf(store, fileKeys(projectId, fileId).content);
+  return parseLines(text ?? '');
+}
+
+export interface ResultLine {
+  readonly id: string;
+  readonly custom_id: string;
+  readonly response: { readonly status_code: number; readonly body: unknown } | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+export function parseLines(text: string): ResultLine[] {
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as ResultLine);
+}
+
+/** Keys of the shards' ledgers. */
+export function shardsPrefix({ projectId: project, batchId }: BatchRef): string {
+  return batchKeys(project, batchId).shardsPrefix;
+}

@@ -1,0 +1,101 @@
+import { batchErrors } from '../../../src/domain/error-codes';
+import { checkRequestLine } from '../../../src/domain/request-line';
+import { model } from '../../support/batches';
+
+const rules = {
+  endpoint: '/v1/chat/completions',
+  hasModel: (name: string) => name === model,
+} as const;
+const line = {
+  custom_id: 'a',
+  method: 'POST',
+  url: '/v1/chat/completions',
+  body: { model, messages: [] },
+};
+
+/** Checks what is wrong with a line whose members are replaced; `undefined` removes one. */
+function check(
+  changes: Record<string, unknown>,
+  expected: readonly [string, string | null][],
+): void {
+  const changed: unknown = JSON.parse(JSON.stringify({ ...line, ...changes }));
+  const { problems } = checkRequestLine(changed, rules);
+  expect(problems.map(({ code, param }) => [code, param])).toEqual(expected);
+}
+
+test('a line with everything that is needed has no problem', () => {
+  check({}, []);
+  check({ body: { model, stream: false }, extra: 1 }, []);
+  check({ custom_id: 'x'.repeat(512) }, []);
+});
+
+test('what is not a JSON object is not a line', () => {
+  for (const value of [undefined, null, 1, 'text', true, [], [line]]) {
+    expect(checkRequestLine(value, rules)).toEqual({
+      problems: [batchErrors.invalidJsonLine],
+      customId: undefined,
+      model: undefined,
+    });
+  }
+});
+
+test('the custom id must be a string of 1 to 512 characters', () => {
+  check({ custom_id: undefined }, [['missing_required_parameter', 'custom_id']]);
+  check({ custom_id: null }, [['missing_required_parameter', 'custom_id']]);
+  check({ custom_id: '' }, [['missing_required_parameter', 'custom_id']]);
+  check({ custom_id: 7 }, [['invalid_type', 'custom_id']]);
+  check({ custom_id: ['a'] }, [['invalid_type', 'custom_id']]);
+  check({ custom_id: 'x'.repeat(513) }, [['string_above_max_length', 'custom_id']]);
+});
+
+test('the method must be POST', () => {
+  check({ method: undefined }, [['missing_required_parameter', 'method']]);
+  check({ method: 'GET' }, [['invalid_method', 'method']]);
+  check({ method: 'post' }, [['invalid_method', 'method']]);
+  check({ method: 1 }, [['invalid_method', 'method']]);
+});
+
+test("the URL must be the batch's endpoint", () => {
+  check({ url: undefined }, [['missing_required_parameter', 'url']]);
+  check({ url: '/v1/embeddings' }, [['invalid_url', 'url']]);
+  check({ url: 'https://api.example.com/v1/chat/completions' }, [['invalid_url', 'url']]);
+  check({ url: {} }, [['invalid_url', 'url']]);
+});
+
+test('the body must be an object with a model that some upstream serves', () => {
+  check({ body: undefined }, [['missing_required_parameter', 'body']]);
+  check({ body: null }, [['missing_required_parameter', 'body']]);
+  check({ body: 'text' }, [['invalid_type', 'body']]);
+  check({ body: [] }, [['invalid_type', 'body']]);
+  check({ body: {} }, [['missing_required_parameter', 'body.model']]);
+  check({ body: { model: '' } }, [['missing_required_parameter', 'body.model']]);
+  check({ body: { model: 4 } }, [['invalid_type', 'body.model']]);
+  check({ body: { model: 'unknown' } }, [['model_not_found', 'body.model']]);
+  check({ body: { model, stream: true } }, [['streaming_unsupported', 'body.stream']]);
+});
+
+test('every problem of a line is reported at once', () => {
+  check({ custom_id: 1, method: 'GET', url: '/', body: { model: 'unknown', stream: true } }, [
+    ['invalid_type', 'custom_id'],
+    ['invalid_method', 'method'],
+    ['invalid_url', 'url'],
+    ['model_not_found', 'body.model'],
+    ['streaming_unsupported', 'body.stream'],
+  ]);
+});
+
+test('members that an object has by inheritance do not count', () => {
+  const inherited: unknown = Object.create(line);
+  expect(checkRequestLine(inherited, rules).problems.map(({ param }) => param)).toEqual([
+    'custom_id',
+    'method',
+    'url',
+    'body',
+  ]);
+  expect(checkRequestLine(JSON.parse('{"__proto__":{}}'), rules).customId).toBeUndefined();
+});
+
+test('custom id and model are told even when something else is wrong', () => {
+  const checked = checkRequestLine({ ...line, method: 'GET' }, rules);
+  expect(checked).toMatchObject({ customId: 'a', model });
+});
