@@ -20,7 +20,11 @@ export interface UploadedFile {
  *
  * @throws when the answer is not 200, or the API has not counted as many bytes.
  */
-export async function uploadFile(stack: Stack, content: UploadContent): Promise<UploadedFile> {
+export async function uploadFile(
+  stack: Stack,
+  content: UploadContent,
+  signal: AbortSignal,
+): Promise<UploadedFile> {
   const head = Buffer.from(
     `--${boundary}\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n` +
       `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="input.jsonl"\r\n` +
@@ -40,6 +44,7 @@ export async function uploadFile(stack: Stack, content: UploadContent): Promise<
       'content-length': String(head.length + content.bytes + tail.length),
     },
     body: Readable.from(form(), { objectMode: false }),
+    signal,
   });
   const answer = (await response.body.json()) as UploadedFile;
   if (response.statusCode !== 200 || answer.bytes !== content.bytes) {

@@ -31,7 +31,8 @@ export async function runSlowUpload(
       const lines = Math.round(minutes * 60);
       const bytes = lines * Buffer.byteLength(requestLine(0));
       const startedAt = performance.now();
-      const file = await uploadFile(stack, { bytes, chunks: trickle(lines, abort.signal) });
+      const content = { bytes, chunks: trickle(lines, abort.signal) };
+      const file = await uploadFile(stack, content, abort.signal);
       const seconds = (performance.now() - startedAt) / 1000;
       return {
         ratio: rounded(seconds / nodeRequestTimeoutSeconds),

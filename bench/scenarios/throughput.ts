@@ -26,7 +26,7 @@ export const throughputHelp = `throughput: requests per second from create to te
 const defaults = { lines: 50_000, 'in-flight': 64, 'reference-requests': 100_000 };
 
 const ratioMin = 0.3;
-const pollIntervalMs = 50;
+const pollIntervalMs = 100;
 
 interface Parameters {
   readonly lines: number;

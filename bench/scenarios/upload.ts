@@ -45,8 +45,7 @@ export async function runUpload(
     try {
       const runs: UploadRun[] = [];
       while (runs.length < parameters.runs) {
-        abort.signal.throwIfAborted();
-        runs.push(await runOnce(stack, path, bytes));
+        runs.push(await runOnce(stack, { path, bytes }, abort.signal));
       }
       return findingsOf(runs, { ...parameters, file_bytes: bytes });
     } finally {
@@ -57,7 +56,12 @@ export async function runUpload(
   }
 }
 
-async function runOnce(stack: Stack, path: string, bytes: number): Promise<UploadRun> {
+async function runOnce(
+  stack: Stack,
+  { path, bytes }: { readonly path: string; readonly bytes: number },
+  signal: AbortSignal,
+): Promise<UploadRun> {
+  signal.throwIfAborted();
   const stream = (): Readable => createReadStream(path, { highWaterMark: readBytes });
   const putAt = performance.now();
   await putPlainly(stack.store, 'bench/plain', { bytes, stream: stream() });
@@ -67,7 +71,7 @@ async function runOnce(stack: Stack, path: string, bytes: number): Promise<Uploa
   const rssBefore = rssBytes(pids.api);
   const stopCpuClock = startCpuClock(pids);
   const uploadedAt = performance.now();
-  const file = await uploadFile(stack, { bytes, chunks: stream() });
+  const file = await uploadFile(stack, { bytes, chunks: stream() }, signal);
   const apiSeconds = secondsSince(uploadedAt);
   const run = {
     plainBytesPerSecond: bytes / plainSeconds,
