@@ -76,6 +76,7 @@ export default defineConfig(
     files: ['test/**'],
     extends: [jest.configs['flat/recommended']],
     rules: {
+      'jest/expect-expect': ['warn', { assertFunctionNames: ['expect', 'check', 'holds*'] }],
       'max-lines-per-function': 'off',
       '@typescript-eslint/no-unsafe-argument': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',
