@@ -21,7 +21,7 @@ const clientError = <Code extends string | null>(
 });
 
 /** Every error that the API answers; the name is ours, status, type and code are the wire's. */
-export const errorKinds = {
+const errorKinds = {
   invalidRequest: clientError(400, null),
   missingParameter: clientError(400, 'missing_required_parameter'),
   duplicateParameter: clientError(400, 'duplicate_parameter'),

@@ -18,7 +18,7 @@ import { EngineUnavailable, type BatchRunner } from '../../../src/temporal/batch
 export const apiKey = 'sk-test-0123456789abcdef';
 
 /** Remembers what it was asked; refuses everything while it is down. */
-export class FakeBatchRunner implements BatchRunner {
+class FakeBatchRunner implements BatchRunner {
   readonly started: BatchWorkflowInput[] = [];
   readonly cancelled: BatchId[] = [];
   down = false;

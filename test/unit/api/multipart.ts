@@ -1,6 +1,6 @@
 /** Multipart forms byte by byte, as clients and hand-written scripts send them. */
 
-export const boundary = 'longhaul-test-boundary';
+const boundary = 'longhaul-test-boundary';
 export const multipartType = { 'content-type': `multipart/form-data; boundary=${boundary}` };
 
 export interface Part {
