@@ -7,7 +7,7 @@
  *                                 crc of lines u32 · crc of index u32
  *                                 completed u32 · failed u32
  *                                 input, cached, output, reasoning, total tokens u48 each
- *                                 zero u48 · reserved u32 · crc of the footer's first 76 bytes u32
+ *                                 zero u48 · zero u48 · crc of the footer's first 76 bytes u32
  *
  * All numbers are big-endian; crc is CRC-32 as in zlib. `offset` counts from the start of the lines.
  * `kind` is one of `outcomeKinds`. A segment is valid when both of its small checksums match and its

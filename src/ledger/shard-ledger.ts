@@ -187,9 +187,10 @@ export class ShardLedger {
       if (!(error instanceof SegmentCorrupt)) {
         throw error;
       }
-      this.options.onCorrupt(error.key);
       const intact = this.segments.filter(({ key }) => key !== error.key);
+      // A segment that a new owner has compacted away looks corrupt too; then this throws.
       await this.nextEpoch(intact, null);
+      this.options.onCorrupt(error.key);
       return undefined;
     }
   }
