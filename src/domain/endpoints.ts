@@ -1,7 +1,3 @@
 /** The inference endpoints that a batch may address. */
 export const endpoints = ['/v1/chat/completions', '/v1/completions', '/v1/embeddings'] as const;
 export type Endpoint = (typeof endpoints)[number];
-
-export function isEndpoint(text: string): text is Endpoint {
-  return (endpoints as readonly string[]).includes(text);
-}
