@@ -126,6 +126,7 @@ Longhaul is up; Ctrl-C stops it.
 
   Base URL         ${stack.baseUrl}
   API key          ${stack.apiKey}
+  Models           ${[...loadModelRoutes(stack.upstreamsFile, process.env).keys()].join(', ')}
   Temporal Web UI  ${stack.temporal.uiUrl}
   MinIO console    ${stack.store.consoleUrl} (user and password: ${stack.state.credentialsFile})
   Logs             ${join(stack.state.path, 'logs')}
