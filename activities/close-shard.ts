@@ -19,13 +19,13 @@ import { SegmentWriter } from './segment-writer';
 import { unansweredLines } from './unanswered-lines';
 
 export async function closeShard(deps: ActivityDeps, input: CloseShardInput): Promise<void> {
-  const opened = await openShard(deps, input.shard);
-  if (opened.seal !== undefined) {
-    return;
-  }
-  const { open } = opened;
-  const written = { shard: open.shard.index, linesWritten: 0 };
+  const written = { shard: input.shard.shardIndex, linesWritten: 0 };
   await heartbeating(written, async () => {
+    const opened = await openShard(deps, input.shard);
+    if (opened.seal !== undefined) {
+      return;
+    }
+    const { open } = opened;
     written.linesWritten = await answerAll(deps, open, input.reason);
     if ((await open.ledger.seal()) === undefined) {
       throw new MissingObject('intact segment', input.shard);

@@ -19,7 +19,8 @@ import type { ShardRef, SliceResult } from '../src/domain/workflow-contract';
 import type { SegmentLine } from '../src/ledger/segment';
 import type { DispatchSession, LineOutcome, LineRequest } from '../src/upstream/dispatcher';
 import type { ModelRoute } from '../src/config/upstreams';
-import { type ActivityDeps } from './deps';
+import type { ActivityDeps } from './deps';
+import { heartbeating } from './heartbeating';
 import { bodyFor } from './model-alias';
 import { openShard, sealedResult, type OpenShard } from './open-shard';
 import type { ShardProgress } from './progress-reporter';
@@ -45,7 +46,10 @@ const handOverSegmentCount = 8;
 type StopReason = 'time_up' | 'ended' | 'cancelled' | 'shutdown' | 'interrupted' | 'failed';
 
 export async function runSlice(deps: ActivityDeps, ref: ShardRef): Promise<SliceResult> {
-  const opened = await openShard(deps, ref);
+  const opened = await heartbeating(
+    { shard: ref.shardIndex, step: 'taking over' },
+    async () => await openShard(deps, ref),
+  );
   if (opened.seal !== undefined) {
     return sealedResult(opened.seal);
   }
@@ -238,6 +242,9 @@ class Slice {
       const reason = stopReasonOf(context);
       this.stop(reason, reason === 'cancelled' ? cancelGraceMs : shutdownGraceMs);
     };
+    if (context.cancellationSignal.aborted) {
+      onAbort();
+    }
     context.cancellationSignal.addEventListener('abort', onAbort);
     const unwatch = deps.endWatch.watch(open.ref, () => {
       this.stop('ended', cancelGraceMs);
