@@ -9,7 +9,7 @@ import { startStack, type Stack, type StackOptions } from '../scripts/local/stac
 
 export const benchModel = 'bench-model';
 
-export interface BenchUpstream {
+interface BenchUpstream {
   readonly port: number;
   readonly inFlight: number;
 }

@@ -77,7 +77,7 @@ describe('a broken exchange', () => {
 
   it.each(broken)('with %s is retried, and ends as %s', async (_what, code, script) => {
     harness.upstream.use(script);
-    const lines = harness.open({ requestTimeoutMs: 40_000 });
+    const lines = harness.open({ requestTimeoutMs: 300_000 });
     lines.submit(0);
     await lines.hasOutcomes(1);
     expect(lines.failureCodes()).toEqual([code]);
@@ -92,7 +92,7 @@ describe('a broken exchange', () => {
         answer(response);
       }
     });
-    const lines = harness.open({ requestTimeoutMs: 40_000, maxInFlight: 4 });
+    const lines = harness.open({ requestTimeoutMs: 300_000, maxInFlight: 4 });
     await lines.submitAll(0, 40);
     await lines.hasOutcomes(40);
     expect(new Set(lines.statuses())).toEqual(new Set([200]));

@@ -133,6 +133,20 @@ describe('an upstream that cannot be reached', () => {
   });
 });
 
+describe('a request that cannot be made', () => {
+  it('waits like the others until the settings are put right, and the log says no key', async () => {
+    const lines = harness.open({ apiKey: 'secret\nkey' });
+    lines.submit(...range(0, 10));
+    while (harness.logs.length === 0) {
+      await new Promise(setImmediate);
+    }
+    expect(harness.logs[0]).toMatchObject({ upstream: 'gpu-1', cause: 'UND_ERR_INVALID_ARG' });
+    expect(JSON.stringify(harness.logs)).not.toContain('secret');
+    expect(lines.outcomes.size).toBe(0);
+    lines.session.abort();
+  });
+});
+
 describe('a fault of the route', () => {
   it('lets lines wait and tells the operator once, without the key', async () => {
     harness.upstream.use((_received, response) => {

@@ -174,6 +174,18 @@ describe('lines in flight', () => {
     expect(servedBefore).toBeLessThan(4 + 8 * 2 + 4);
     await Promise.all([large.hasOutcomes(20), alsoLarge.hasOutcomes(20)]);
   });
+
+  it('do without keep-alive when the upstream does', async () => {
+    harness.upstream.use((_received, response) => {
+      response.setHeader('connection', 'close');
+      answer(response);
+    });
+    const lines = harness.open({ maxInFlight: 3 });
+    await lines.submitAll(0, 60);
+    await lines.hasOutcomes(60);
+    expect(new Set(lines.statuses())).toEqual(new Set([200]));
+    expect(harness.upstream.received).toHaveLength(60);
+  });
 });
 
 describe('room', () => {

@@ -125,7 +125,7 @@ export function refuse(
 }
 
 /** Runs `scale` times as fast as real time. */
-export function fastClock(scale: number): Clock {
+function fastClock(scale: number): Clock {
   return {
     now: () => performance.now() * scale,
     after: (delayMs, callback) => {
@@ -144,7 +144,7 @@ export interface LogLine {
 }
 
 /** A dispatcher on a fast clock, and what it logged. */
-export function fastDispatcher(options: Partial<HttpDispatcherOptions> = {}): {
+function fastDispatcher(options: Partial<HttpDispatcherOptions> = {}): {
   dispatcher: Dispatcher;
   logs: LogLine[];
 } {
@@ -182,7 +182,8 @@ export function aRoute(port: number, overrides: UpstreamOverrides = {}): ModelRo
       baseUrl: `http://127.0.0.1:${port}${basePath}`,
       apiKey: undefined,
       maxInFlight: 8,
-      requestTimeoutMs: 600_000,
+      // On the fast clock ten seconds: a busy machine is not taken for a silent upstream.
+      requestTimeoutMs: 10_000_000,
       ...upstream,
     },
   };
