@@ -29,7 +29,7 @@ export interface ActivityDeps {
   readonly randomHex: () => string;
 }
 
-export interface ActivitySettings {
+interface ActivitySettings {
   readonly sliceDurationMs: number;
   readonly cancelGraceMs: number;
   readonly shutdownGraceMs: number;

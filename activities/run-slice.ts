@@ -29,7 +29,7 @@ import { SegmentWriter } from './segment-writer';
 import { unansweredLines, type UnansweredLine } from './unanswered-lines';
 
 /** Heartbeat details, for the operator who looks at the pending activity. */
-export interface SliceHeartbeat {
+interface SliceHeartbeat {
   readonly shard: number;
   readonly epoch: number;
   readonly lines: number;

@@ -16,8 +16,8 @@ const commaSeparated = z.string().transform((text) =>
     .filter((part) => part !== ''),
 );
 
-export const workerRoles = ['orchestrator', 'inference'] as const;
-export type WorkerRole = (typeof workerRoles)[number];
+const workerRoles = ['orchestrator', 'inference'] as const;
+type WorkerRole = (typeof workerRoles)[number];
 
 const windowPattern = /^(\d{1,6})(s|m|h|d)$/;
 const secondsOfUnit: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };

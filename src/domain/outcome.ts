@@ -3,7 +3,6 @@
 /** The one-byte kind of a result line in a segment's index. The numbers are stored: never reuse one. */
 export const outcomeKinds = { completed: 1, failed: 2, cancelled: 3, expired: 4 } as const;
 export type Outcome = keyof typeof outcomeKinds;
-export type OutcomeKind = (typeof outcomeKinds)[Outcome];
 
 /** Completed lines go to the output file, all others to the error file. */
 export function isOutput(kind: number): boolean {
