@@ -25,8 +25,8 @@ import { openStateFolder, type StateFolder } from './state-folder';
 import { ensureSearchAttributes, temporalNamespace, temporalSpec } from './temporal';
 import { demoModel, writeUpstreamsFile, type UpstreamChoice } from './upstream-choice';
 
-export const stackParts = ['minio', 'temporal', 'upstream', 'api', 'workers'] as const;
-export type StackPart = (typeof stackParts)[number];
+const stackParts = ['minio', 'temporal', 'upstream', 'api', 'workers'] as const;
+type StackPart = (typeof stackParts)[number];
 
 export interface StackOptions {
   /** An absolute path; everything is kept below it, and a later stack there goes on with it. */

@@ -18,7 +18,7 @@ export interface StateFolder {
 }
 
 /** Made at random when the folder is first used, and kept in it for its owner's eyes only. */
-export interface Credentials {
+interface Credentials {
   readonly apiKey: string;
   readonly minioUser: string;
   readonly minioPassword: string;

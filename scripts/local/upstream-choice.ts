@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { loopback } from './ports';
 
-export interface ServedModel {
+interface ServedModel {
   /** As requests name it. */
   readonly name: string;
   /** As the server names it; the same when absent. */

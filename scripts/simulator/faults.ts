@@ -13,7 +13,7 @@
  *     [[size:1000000]]    a good answer of about that many bytes
  */
 
-export const faultKinds = [
+const faultKinds = [
   'fail',
   'retry-after',
   'slow',
