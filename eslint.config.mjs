@@ -77,6 +77,7 @@ export default defineConfig(
     extends: [jest.configs['flat/recommended']],
     rules: {
       'jest/expect-expect': ['warn', { assertFunctionNames: ['expect', 'check', 'holds*'] }],
+      'jest/no-standalone-expect': ['error', { additionalTestBlockFunctions: ['afterEach'] }],
       'max-lines-per-function': 'off',
       '@typescript-eslint/no-unsafe-argument': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',
