@@ -49,8 +49,9 @@ export class ProgressReporter {
         this.schedule(report);
       },
       close: async () => {
-        report.users -= 1;
+        // Still a user until that is done: two reports of one batch would overwrite each other.
         await this.publish(report);
+        report.users -= 1;
         if (report.users === 0) {
           this.reports.delete(shard.batchId);
         }
