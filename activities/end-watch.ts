@@ -31,9 +31,16 @@ export class EndWatch {
    */
   watch(ref: BatchRef, onEnd: (end: BatchEnd) => void): () => void {
     const watch = this.watches.get(ref.batchId) ?? this.start(ref);
-    watch.listeners.add(onEnd);
+    let isTold = false;
+    const listener = (end: BatchEnd): void => {
+      if (!isTold) {
+        isTold = true;
+        onEnd(end);
+      }
+    };
+    watch.listeners.add(listener);
     return () => {
-      watch.listeners.delete(onEnd);
+      watch.listeners.delete(listener);
       if (watch.listeners.size === 0) {
         clearTimeout(watch.timer);
         this.watches.delete(ref.batchId);
