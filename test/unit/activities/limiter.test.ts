@@ -1,0 +1,31 @@
+import { Limiter } from '../../../activities/limiter';
+import { settle } from '../../support/eventually';
+
+test('as many as allowed run at a time, and the others follow in order', async () => {
+  const limiter = new Limiter(2);
+  const started: number[] = [];
+  const releases: (() => void)[] = [];
+  const start = async (index: number): Promise<void> => {
+    const release = await limiter.acquire();
+    started.push(index);
+    releases[index] = release;
+  };
+  const all = Promise.all([0, 1, 2, 3].map(start));
+  await settle();
+  expect(started).toEqual([0, 1]);
+  releases[1]?.();
+  await settle();
+  expect(started).toEqual([0, 1, 2]);
+  releases[0]?.();
+  await all;
+  expect(started).toEqual([0, 1, 2, 3]);
+});
+
+test('a turn that has ended is free for whoever comes later', async () => {
+  const limiter = new Limiter(1);
+  for (let round = 0; round < 3; round++) {
+    const release = await limiter.acquire();
+    release();
+  }
+  await expect(limiter.acquire()).resolves.toBeInstanceOf(Function);
+});

@@ -1,0 +1,93 @@
+import { bodyFor } from '../../../activities/model-alias';
+import { answeredLine, failedLine } from '../../../activities/result-line';
+import type { LineAnswer } from '../../../src/upstream/dispatcher';
+import { makeRequestId } from '../../../src/domain/ids';
+import { noUsage } from '../../../src/domain/usage';
+import { upstream } from '../../support/activity-world';
+import { aBatchId } from '../../support/batches';
+
+const requestId = makeRequestId(aBatchId(), 7);
+
+function identity(customId: string): { requestId: typeof requestId; customId: Buffer } {
+  return { requestId, customId: Buffer.from(customId) };
+}
+
+function anAnswer(body: string, changes: Partial<LineAnswer> = {}): LineAnswer {
+  return {
+    status: 200,
+    upstreamRequestId: 'up-1',
+    body: Buffer.from(body),
+    usage: noUsage,
+    ...changes,
+  };
+}
+
+test('an answer is spliced into its line byte for byte', () => {
+  const customId = '"\\u00fc\\/ \u{1f600}"';
+  const body = '{"n":12345678901234567890,"x":1.0,"x":2e400, "t":"\u{1f600}\\ud83d"}';
+  expect(answeredLine(identity(customId), anAnswer(body)).toString()).toBe(
+    `{"id":"${requestId}","custom_id":${customId},"response":{"status_code":200,"request_id":"up-1","body":${body}},"error":null}\n`,
+  );
+});
+
+test('bytes that are not UTF-8 stay as they are', () => {
+  const body = Buffer.from([0x22, 0xff, 0xfe, 0x22]);
+  const line = answeredLine(identity('"a"'), { ...anAnswer(''), body });
+  expect(line.includes(body)).toBe(true);
+  expect(line.at(-1)).toBe(10);
+});
+
+test('a request id of the upstream cannot break out of its string', () => {
+  const line = answeredLine(identity('"a"'), anAnswer('1', { upstreamRequestId: 'x"},{"\n' }));
+  const text = line.toString();
+  expect(text.indexOf('\n')).toBe(text.length - 1);
+  expect(JSON.parse(text)).toMatchObject({ response: { request_id: 'x"},{"\n', body: 1 } });
+});
+
+test('without a request id of the upstream the line has one of its own', () => {
+  const line = answeredLine(identity('"a"'), anAnswer('1', { upstreamRequestId: undefined }));
+  expect(JSON.parse(line.toString())).toMatchObject({
+    response: { request_id: requestId.slice(-32) },
+  });
+});
+
+test('an answer with another status is a line like any other', () => {
+  const line = answeredLine(identity('"a"'), anAnswer('{"error":{}}', { status: 400 }));
+  expect(JSON.parse(line.toString())).toMatchObject({
+    response: { status_code: 400, body: { error: {} } },
+    error: null,
+  });
+});
+
+test('a line without an answer says why', () => {
+  const failure = { code: 'batch_expired', message: 'Too "late".\n' };
+  expect(failedLine(identity('"a"'), failure).toString()).toBe(
+    `{"id":"${requestId}","custom_id":"a","response":null,"error":{"code":"batch_expired","message":"Too \\"late\\".\\n"}}\n`,
+  );
+});
+
+describe('the body that goes upstream', () => {
+  const alias = { model: 'alias', upstreamModel: 'vendor/"real"', upstream };
+
+  function check(body: string, expected: string): void {
+    expect(Buffer.from(bodyFor(alias, Buffer.from(body))).toString()).toBe(expected);
+  }
+
+  it('has the alias replaced in place, and nothing else changed', () => {
+    check('{"model":"alias"}', '{"model":"vendor/\\"real\\""}');
+    check(
+      '{ "n":1.0,\t"model" : "alias" ,"n":2}',
+      '{ "n":1.0,\t"model" : "vendor/\\"real\\"" ,"n":2}',
+    );
+    check('{"m\\u006fdel":"\\u0061lias"}', '{"m\\u006fdel":"vendor/\\"real\\""}');
+    check(
+      '{"messages":[{"model":"alias"}],"model":"alias","x":"\\"model\\":\\"alias\\""}',
+      '{"messages":[{"model":"alias"}],"model":"vendor/\\"real\\"","x":"\\"model\\":\\"alias\\""}',
+    );
+  });
+
+  it('is the very bytes of the request when the model has no other name', () => {
+    const body = Buffer.from('{"model": "small"}');
+    expect(bodyFor({ model: 'small', upstreamModel: 'small', upstream }, body)).toBe(body);
+  });
+});
