@@ -153,7 +153,7 @@ class PartBuffers {
   /** The part as it is; the next one starts empty. */
   take(): Buffer {
     const part = this.current.subarray(0, this.length);
-    this.current = this.spare.pop() ?? Buffer.allocUnsafeSlow(firstBufferBytes);
+    this.current = this.spare.pop() ?? Buffer.allocUnsafeSlow(partBytes);
     this.length = 0;
     return part;
   }

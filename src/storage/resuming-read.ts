@@ -63,6 +63,9 @@ export class ResumingRead extends Readable {
       this.receive(response, chunk);
     });
     this.startIdleTimer(response);
+    if (response.destroyed) {
+      this.end(response);
+    }
   }
 
   private receive(response: Readable, chunk: Buffer): void {

@@ -5,6 +5,8 @@ import {
 import { MinioServer } from '../support/minio';
 import { describeObjectStore } from './object-store';
 
+jest.setTimeout(120_000);
+
 let server: MinioServer | undefined;
 let store: MinioObjectStore | undefined;
 

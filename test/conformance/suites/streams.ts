@@ -19,7 +19,6 @@ export function describeStreams(subject: Subject): void {
         expect(info.sizeBytes).toBe(sizeBytes);
         expect(digest(await readAll(subject.store, `${subject.prefix}s`))).toBe(digest(bytes));
       },
-      60_000,
     );
 
     it('reads a range that crosses parts', async () => {
