@@ -107,7 +107,7 @@ test('slices that come and go at once do not overwrite what the others report', 
   const first = reporter.open(shard(0));
   first.update(1, { completed: 1, failed: 0 });
   const firstClosed = first.close();
-  await gate.isHolding(1);
+  await gate.isHolding();
   const second = reporter.open(shard(1));
   second.update(1, { completed: 2, failed: 0 });
   const secondClosed = second.close();
@@ -116,7 +116,7 @@ test('slices that come and go at once do not overwrite what the others report', 
   const third = reporter.open(shard(2));
   third.update(1, { completed: 4, failed: 0 });
   await oneSecond();
-  await gate.isHolding(2);
+  await gate.isHolding();
   gate.open();
   await secondClosed;
   const fourth = reporter.open(shard(3));
@@ -129,7 +129,7 @@ test('slices that come and go at once do not overwrite what the others report', 
 
 /** Lets writes through one by one. */
 function holdPuts(): {
-  isHolding(count: number): Promise<void>;
+  isHolding(): Promise<void>;
   letOneThrough(): void;
   open(): void;
 } {
@@ -141,8 +141,8 @@ function holdPuts(): {
     return 'works';
   };
   return {
-    isHolding: async (count) => {
-      await eventually('a write', () => waiting.length === count);
+    isHolding: async () => {
+      await eventually('a write', () => waiting.length > 0);
     },
     letOneThrough: () => {
       waiting.shift()?.();
