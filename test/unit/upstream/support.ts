@@ -296,6 +296,13 @@ export class Harness {
     });
   }
 
+  /** Resolves when so many lines have been logged. */
+  async hasLogged(count: number): Promise<void> {
+    while (this.logs.length < count) {
+      await new Promise(setImmediate);
+    }
+  }
+
   open(overrides: UpstreamOverrides = {}, batchId = batchA): RecordingSession {
     return new RecordingSession(this.dispatcher, aRoute(this.upstream.port, overrides), batchId);
   }
