@@ -21,11 +21,20 @@ cache in .longhaul/cache, or built with Go from tools/, in this order.
 `;
 
 const commands = {
-  demo: { needs: [ensureDependencies, ensureBuild, ensureServers], run: program('demo.js') },
-  start: { needs: [ensureDependencies, ensureBuild, ensureServers], run: program('start.js') },
+  demo: {
+    needs: [ensureDependencies, ensureBuild, ensureServers],
+    run: program('demo.js'),
+    hasHelp: true,
+  },
+  start: {
+    needs: [ensureDependencies, ensureBuild, ensureServers],
+    run: program('start.js'),
+    hasHelp: true,
+  },
   bench: {
     needs: [ensureDependencies, ensureBuild, ensureServers],
     run: program('../bench/main.js'),
+    hasHelp: true,
   },
   'record-histories': {
     needs: [ensureDependencies, ensureBuild, ensureServers],
@@ -42,8 +51,8 @@ const helpWanted = (args) => args.includes('--help') || args.includes('-h');
 /** @returns the exit code */
 export async function runCommand([name = '--help', ...args]) {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (command === undefined) {
-    const isHelp = helpWanted([name]) || name === 'help';
+  if (command === undefined || (helpWanted(args) && !command.hasHelp)) {
+    const isHelp = command !== undefined || helpWanted([name]) || name === 'help';
     process.stderr.write(isHelp ? usage : `There is no command ${name}.\n\n${usage}`);
     return isHelp ? 0 : 2;
   }
