@@ -41,7 +41,12 @@ export interface ObjectSlice extends ByteRange {
   readonly key: string;
 }
 
-/** `absent`: only if there is no such object. `etag`: only if the object is still this one. */
+/**
+ * `ifAbsent`: only if there is no such object. `ifEtag`: only if the object is still this one.
+ *
+ * A writer that has to repeat the call knows its own write by its bytes. So where it matters which
+ * of several writers won, the bytes must tell them apart.
+ */
 export type WriteCondition = { readonly ifAbsent: true } | { readonly ifEtag: string };
 
 /** S3: keys that one call lists. */

@@ -10,6 +10,7 @@ import {
   type StoreTimeouts,
 } from '../../src/storage/minio-object-store';
 import { StoreFault, type ObjectStore } from '../../src/storage/object-store';
+import { LossyProxy } from '../support/lossy-proxy';
 import { MinioServer } from '../support/minio';
 import { MIB, openRead } from './suites/support';
 
@@ -105,6 +106,72 @@ describe('a server that is killed and started again', () => {
     await store.put('replaced', Buffer.alloc(48 * MIB, 'b'));
 
     await expect(buffer(read)).rejects.toThrow(StoreFault);
+  });
+});
+
+describe('an answer that is lost', () => {
+  let proxy: LossyProxy;
+  let lossy: MinioObjectStore;
+
+  beforeAll(async () => {
+    proxy = await LossyProxy.start(server.config.endpoint);
+    lossy = createMinioObjectStore({ ...server.config, endpoint: proxy.endpoint }, patient);
+  });
+
+  beforeEach(() => {
+    proxy.lostCount = 0;
+  });
+
+  afterEach(() => {
+    expect(proxy.lostCount).toBe(1);
+  });
+
+  afterAll(async () => {
+    lossy.close();
+    await proxy.close();
+  });
+
+  it('does not keep a creator from learning that it won', async () => {
+    proxy.loseAnswerTo(/^PUT .*created /);
+    const put = await lossy.put('created', Buffer.from('mine'), { ifAbsent: true });
+
+    expect(put).toEqual(await store.head('created'));
+  });
+
+  it('does not make a creator that lost believe that it won', async () => {
+    await store.put('taken', Buffer.from('theirs'));
+    proxy.loseAnswerTo(/^PUT .*taken /);
+
+    expect(await lossy.put('taken', Buffer.from('mine'), { ifAbsent: true })).toBeUndefined();
+    expect((await store.get('taken'))?.bytes.toString()).toBe('theirs');
+  });
+
+  it('does not keep a writer from learning that it replaced an object', async () => {
+    const ifEtag = (await store.put('replaced-once', Buffer.from('1')))?.etag ?? '';
+    proxy.loseAnswerTo(/^PUT .*replaced-once /);
+    const put = await lossy.put('replaced-once', Buffer.from('2'), { ifEtag });
+
+    expect(put).toEqual(await store.head('replaced-once'));
+  });
+
+  it('does not fail an upload whose end was not heard of', async () => {
+    const bytes = randomBytes(20 * MIB);
+    proxy.loseAnswerTo(/^POST .*completed\?uploadId=/);
+    const info = await lossy.putStream('completed', Readable.from([bytes]));
+
+    expect(info).toEqual(await store.head('completed'));
+    expect(digest((await store.get('completed'))?.bytes)).toBe(digest(bytes));
+  });
+
+  it.each([
+    ['a part', /^PUT .*partNumber=2/],
+    ['the beginning', /^POST .*\?uploads/],
+  ])('of %s of an upload is asked for again', async (_, pattern) => {
+    const bytes = randomBytes(40 * MIB);
+    proxy.loseAnswerTo(pattern);
+    await lossy.putStream('parts', Readable.from([bytes]));
+
+    expect(digest((await store.get('parts'))?.bytes)).toBe(digest(bytes));
   });
 });
 
