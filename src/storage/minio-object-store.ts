@@ -207,6 +207,7 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     return await listFolders(async (query) => await this.listEntries(query), prefix, options);
   }
 
+  /** MinIO lets it wait, like a put, until nobody reads the object, or readers stalled for 30 s. */
   async delete(keys: readonly string[]): Promise<void> {
     for (let from = 0; from < keys.length; from += deleteKeysMax) {
       const some = keys.slice(from, from + deleteKeysMax);

@@ -1,4 +1,4 @@
-/** A TCP proxy that loses answers: the server does what it is told, and the client never hears of it. */
+/** A TCP proxy that loses answers: the server has done what it was told, and the client never knows. */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
@@ -6,6 +6,7 @@ export class LossyProxy {
   /** How many answers were lost. */
   lostCount = 0;
   private pattern: RegExp | undefined;
+  private isCut = false;
   private readonly sockets = new Set<Socket>();
 
   private constructor(private readonly server: Server) {}
@@ -15,7 +16,11 @@ export class LossyProxy {
     const server = createServer();
     const proxy = new LossyProxy(server);
     server.on('connection', (client) => {
-      proxy.relay(client, connect(Number(port), hostname));
+      if (proxy.isCut) {
+        client.destroy();
+      } else {
+        proxy.relay(client, connect(Number(port), hostname));
+      }
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     return proxy;
@@ -30,8 +35,18 @@ export class LossyProxy {
     this.pattern = pattern;
   }
 
-  async close(): Promise<void> {
+  /** Breaks every connection, and each new one until {@link heal}. */
+  cut(): void {
+    this.isCut = true;
     this.sockets.forEach((socket) => socket.destroy());
+  }
+
+  heal(): void {
+    this.isCut = false;
+  }
+
+  async close(): Promise<void> {
+    this.cut();
     this.server.close();
     await once(this.server, 'close');
   }

@@ -1,0 +1,88 @@
+import type { BatchEnd, NewBatch } from '../../../src/domain/batch';
+import { makeBatchId, makeFileId } from '../../../src/domain/ids';
+import { BatchStore } from '../../../src/storage/batch-store';
+import { MemoryObjectStore } from '../../../src/storage/memory-object-store';
+
+const now = 1_800_000_000;
+const random = '0123456789abcdef0123';
+
+function aBatch(createdAt = now): NewBatch {
+  return {
+    id: makeBatchId(createdAt * 1000, random),
+    projectId: 'p',
+    endpoint: '/v1/chat/completions',
+    completionWindow: '24h',
+    inputFileId: 'file-in',
+    resultFileIds: { output: makeFileId(1, random), error: makeFileId(2, random) },
+    outputExpiresAfterSeconds: 3_600,
+    metadata: null,
+    createdAt,
+    expiresAt: createdAt + 86_400,
+  };
+}
+
+const ref = { projectId: 'p', batchId: aBatch().id };
+
+describe('BatchStore', () => {
+  it('applies an event once, whoever else applies it at the same time', async () => {
+    const batches = new BatchStore(new MemoryObjectStore());
+    await batches.create(aBatch());
+    const before = await batches.get(ref);
+    const event = { type: 'validation_passed', at: now, total: 3, model: 'm' } as const;
+    const results = await Promise.all(
+      Array.from({ length: 8 }, async () => await batches.apply(ref, event)),
+    );
+
+    expect(new Set(results.map((record) => record?.status))).toEqual(new Set(['in_progress']));
+    expect((await batches.get(ref))?.revision).toBe((before?.revision ?? 0) + 1);
+  });
+
+  it('does not write a record again that is already there', async () => {
+    const batches = new BatchStore(new MemoryObjectStore());
+    await batches.create(aBatch());
+    await batches.apply(ref, { type: 'validation_passed', at: now, total: 3, model: 'm' });
+    await batches.create(aBatch());
+
+    expect((await batches.get(ref))?.status).toBe('in_progress');
+  });
+
+  it('tells everybody the same end', async () => {
+    const batches = new BatchStore(new MemoryObjectStore());
+    const proposals: readonly BatchEnd[] = [
+      { reason: 'cancelled', at: now },
+      { reason: 'expired', at: now + 1 },
+      { reason: 'completed', at: now + 2 },
+    ];
+    const decided = await Promise.all(
+      proposals.map(async (proposed) => await batches.decideEnd(ref, proposed)),
+    );
+
+    expect(proposals).toContainEqual(decided[0]);
+    expect(decided).toEqual(proposals.map(() => decided[0]));
+    expect(await batches.getEnd(ref)).toEqual(decided[0]);
+  });
+
+  it('counts each shard once, by its highest epoch', async () => {
+    const batches = new BatchStore(new MemoryObjectStore());
+    await batches.putProgress(ref, 'worker-a', { 0: [2, 10, 1], 1: [1, 5, 0] });
+    await batches.putProgress(ref, 'worker-b', { 0: [1, 9, 0], 1: [3, 7, 2] });
+
+    expect(await batches.liveCounts(ref)).toEqual({ completed: 17, failed: 3 });
+  });
+
+  it('lists batches newest first, page by page', async () => {
+    const batches = new BatchStore(new MemoryObjectStore());
+    const created = [now, now + 1, now + 2].map(aBatch);
+    await Promise.all(
+      created.map(async (batch) => {
+        await batches.create(batch);
+      }),
+    );
+    const first = await batches.list('p', { limit: 2 });
+    const after = first.items[1] ?? created[0]?.id;
+    const second = await batches.list('p', { limit: 2, ...(after !== undefined && { after }) });
+
+    expect(first).toEqual({ items: [created[2]?.id, created[1]?.id], hasMore: true });
+    expect(second).toEqual({ items: [created[0]?.id], hasMore: false });
+  });
+});
