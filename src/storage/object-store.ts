@@ -70,7 +70,8 @@ export interface ObjectStore {
   put(key: string, bytes: Uint8Array, condition?: WriteCondition): Promise<ObjectInfo | undefined>;
   /**
    * Writes an object of any size from a stream, in constant memory. Nothing is visible, and nothing
-   * is left behind, when the stream fails; its error is then thrown as it is.
+   * is left behind, when the stream fails; its error is then thrown as it is. When the store fails,
+   * the stream is destroyed.
    */
   putStream(key: string, source: Readable): Promise<ObjectInfo>;
   /** Strings slices of objects together, moving as few bytes as possible through this process. */
