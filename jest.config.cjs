@@ -14,9 +14,11 @@ const transform = {
   ],
 };
 const kinds = ['tidy', 'unit', 'conformance', 'replay', 'integration', 'e2e'];
-// Kinds that wait for real servers; the others keep Jest's five seconds.
+// Kinds that wait for real servers: two minutes a test.
 const slowKinds = ['conformance', 'integration', 'e2e'];
 module.exports = {
+  // Jest's five seconds are too few for property tests on a busy machine.
+  testTimeout: 30_000,
   projects: kinds.map((kind) => ({
     displayName: kind,
     testEnvironment: 'node',
