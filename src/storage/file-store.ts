@@ -13,7 +13,13 @@ import type { BatchId, FileId, ProjectId } from '../domain/ids';
 import { isFileId } from '../domain/ids';
 import { fileKeys, filesPrefix } from '../domain/object-keys';
 import { getJson, putJson } from './json-object';
-import type { ByteRange, ListPage, ObjectInfo, ObjectStore } from './object-store';
+import {
+  StoreFault,
+  type ByteRange,
+  type ListPage,
+  type ObjectInfo,
+  type ObjectStore,
+} from './object-store';
 
 export class FileStore {
   constructor(private readonly store: ObjectStore) {}
@@ -67,10 +73,21 @@ export class FileStore {
     return { items: ids, hasMore: page.hasMore };
   }
 
-  /** Deletes a file; its bytes go at once, or when the last batch that uses it has ended. */
+  /**
+   * Deletes a file; its bytes go at once, or when the last batch that uses it has ended.
+   *
+   * With the tombstone the file is gone. A store that does not remove the bytes now — MinIO waits
+   * for whoever reads them — does not undo that: they stay, unseen.
+   */
   async delete(projectId: ProjectId, fileId: FileId): Promise<void> {
     await this.store.put(fileKeys(projectId, fileId).tombstone, new Uint8Array());
-    await this.removeIfUnused(projectId, fileId);
+    try {
+      await this.removeIfUnused(projectId, fileId);
+    } catch (error) {
+      if (!(error instanceof StoreFault)) {
+        throw error;
+      }
+    }
   }
 
   /** Removes content that never became a file. */
