@@ -38,12 +38,19 @@ export function meanOf(runs: readonly ReferenceRun[]): ReferenceRun {
   };
 }
 
+/** Runs that differ by more than a fifth: something else kept the machine busy meanwhile. */
+export function isDisturbed(runs: readonly ReferenceRun[]): boolean {
+  const rates = runs.map((run) => run.requestsPerSecond);
+  return Math.max(...rates) > 1.2 * Math.min(...rates);
+}
+
 export function referenceJson(runs: readonly ReferenceRun[]): Record<string, unknown> {
   const mean = meanOf(runs);
   return {
     client: 'undici.request',
     requests_per_second: mean.requestsPerSecond,
     requests_per_second_of_runs: runs.map((run) => run.requestsPerSecond),
+    disturbed: isDisturbed(runs),
     client_cpu_us_per_request: mean.clientCpuMicrosPerRequest,
     upstream_cpu_us_per_request: mean.upstreamCpuMicrosPerRequest,
   };
