@@ -94,13 +94,17 @@ async function readInput(
   };
   const check = new InputCheck(rules, hashKey(deps.randomHex()));
   const errors = new ErrorsObject(deps, ref);
+  // An earlier run of this activity has decided the end, and had no time to record the reasons.
+  const hasFailed = (await deps.batches.getEnd(ref))?.reason === 'failed';
   const ended = new AbortController();
-  const unwatch = deps.endWatch.watch(ref, () => {
-    ended.abort();
+  const unwatch = deps.endWatch.watch(ref, ({ reason }) => {
+    if (reason !== 'failed') {
+      ended.abort();
+    }
   });
   try {
     for await (const lines of readLines(content, { lineBytesMax })) {
-      if (ended.signal.aborted || isCancelled()) {
+      if ((isCancelled() || ended.signal.aborted) && !hasFailed) {
         return undefined;
       }
       await errors.write(check.addLines(lines));
@@ -174,6 +178,10 @@ class ErrorsObject {
     }
     const stream = (this.stream ??= this.open());
     const text = errors.map((error) => `${JSON.stringify(error)}\n`).join('');
+    if (stream.destroyed) {
+      // It would never drain.
+      throw stream.errored ?? new Error('The list of bad lines has ended early');
+    }
     if (!stream.write(text)) {
       await once(stream, 'drain');
     }

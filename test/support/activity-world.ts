@@ -3,6 +3,7 @@
  * test says, and Temporal's own mock of an activity's context.
  */
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import {
   createControlActivities,
   createInferenceActivities,
@@ -87,18 +88,20 @@ export class ActivityWorld {
   /** Runs a control activity in a context of its own. */
   async run<T>(
     activity: (control: ControlActivities) => Promise<T>,
-    environment = new MockActivityEnvironment(),
+    environment = anEnvironment(),
   ): Promise<T> {
     return await environment.run(async () => await activity(this.control));
   }
 
-  async runSlice(
-    shard: ShardRef,
-    environment = new MockActivityEnvironment(),
-  ): Promise<SliceResult> {
+  async runSlice(shard: ShardRef, environment = anEnvironment()): Promise<SliceResult> {
     const inference = createInferenceActivities(this.deps);
     return await environment.run(async () => await inference.runSlice(shard));
   }
+}
+
+/** The context of one run of an activity. Runs that fail are not logged: tests look at the error. */
+export function anEnvironment(): MockActivityEnvironment {
+  return new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
 }
 
 /** A batch in the store, as create leaves it: input file, use marker, record. */
