@@ -62,7 +62,8 @@ export class InputCheck {
 
   private addLine(line: Line): BatchError[] {
     this.lineNumber += 1;
-    if (isBlank(line)) {
+    // Beyond the limit nothing is looked at: a file of ten gigabytes may have billions of lines.
+    if (isBlank(line) || this.planner.lineCount > batchLinesMax) {
       return [];
     }
     this.planner.addLine(line.offset);
