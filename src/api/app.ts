@@ -21,6 +21,7 @@ import { HealthController } from './health/health.controller';
 import { logAnswers } from './http/access-log';
 import { requireApiKey } from './http/api-key';
 import { answerClientErrors } from './http/client-error';
+import { answerInvalidTarget } from './http/invalid-target';
 import { MethodNotAllowedController } from './http/method-not-allowed.controller';
 import { OpenAiErrorFilter } from './http/openai-error.filter';
 import { identifyRequest } from './http/request-id';
@@ -98,7 +99,14 @@ function useBeforeRoutes(handler: Express, { settings, logger }: ApiDependencies
 
 function createHttpServer(handler: Express): Server {
   // Without a Host header Node would answer by itself, without an envelope.
-  const server = createServer({ maxHeaderSize: headerBytesMax, requireHostHeader: false }, handler);
+  const server = createServer({ maxHeaderSize: headerBytesMax, requireHostHeader: false });
+  server.on('request', (request: Request, response: Response) => {
+    handler(request, response, () => {
+      answerInvalidTarget(request, response);
+    });
+  });
+  // RFC 9110 §10.1.1 lets a server overlook an expectation; Node would refuse without an envelope.
+  server.on('checkExpectation', (request, response) => server.emit('request', request, response));
   // No limit on the total time of a request: a large upload takes as long as it takes.
   server.requestTimeout = 0;
   server.headersTimeout = headersMsMax;

@@ -155,6 +155,21 @@ describe('bytes that are no HTTP request', () => {
     });
   });
 
+  test('get one for a target that is no URL', async () => {
+    const bytes = 'POST http://[/v1/files HTTP/1.1\r\nConnection: close\r\n\r\n';
+    const [head = '', body = ''] = (await sendBytes(bytes)).split('\r\n\r\n');
+    expect(head).toContain('HTTP/1.1 400 Bad Request');
+    expect(head).toMatch(/x-request-id: req_[0-9a-f]{32}/);
+    expect(JSON.parse(body)).toMatchObject({
+      error: { message: 'Invalid URL (POST http://[/v1/files)' },
+    });
+  });
+
+  test('may expect what nobody knows', async () => {
+    const bytes = 'GET /healthz HTTP/1.1\r\nExpect: tea\r\nConnection: close\r\n\r\n';
+    expect(await sendBytes(bytes)).toContain('{"status":"ok"}');
+  });
+
   test('do without a Host header', async () => {
     expect(await sendBytes('GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n')).toContain(
       '{"status":"ok"}',
