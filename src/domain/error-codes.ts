@@ -3,6 +3,8 @@ import type { BatchError } from './batch';
 
 type ErrorDetails = Omit<BatchError, 'line'>;
 
+const quotedLengthMax = 200;
+
 export const batchErrors = {
   invalidJsonLine: error('invalid_json_line', 'This line is not parseable as valid JSON.', null),
   lineTooLong: (bytesMax: number) =>
@@ -35,13 +37,13 @@ export const batchErrors = {
   mismatchedModel: (model: string) =>
     error(
       'mismatched_model',
-      `The model '${model}' for this request does not match the rest of the batch. Each batch must contain requests for a single model.`,
+      `The model '${bounded(model)}' for this request does not match the rest of the batch. Each batch must contain requests for a single model.`,
       'body.model',
     ),
   modelNotFound: (model: string) =>
     error(
       'model_not_found',
-      `The provided model '${model}' is not supported by the Batch API.`,
+      `The provided model '${bounded(model)}' is not supported by the Batch API.`,
       'body.model',
     ),
   streamingUnsupported: error(
@@ -63,7 +65,7 @@ export const batchErrors = {
   fileNotFound: (fileId: string) =>
     error(
       'invalid_request',
-      `Cannot find file ${fileId}, or the project does not have access to it.`,
+      `Cannot find file ${shown(fileId)}, or the project does not have access to it.`,
       'file_id',
     ),
   wrongPurpose: (purpose: string) =>
@@ -76,4 +78,16 @@ export const batchErrors = {
 
 function error(code: string, message: string, param: string | null): ErrorDetails {
   return { code, message, param };
+}
+
+/** What a line says, for use in a message: a thousand of them are in a record that is read often. */
+function bounded(text: string): string {
+  return text.length > quotedLengthMax ? `${text.slice(0, quotedLengthMax)}…` : text;
+}
+
+const shownLengthMax = 200;
+
+/** A client's text in a message: a thousand messages stand in a record, and a line may be long. */
+function shown(text: string): string {
+  return text.length > shownLengthMax ? `${text.slice(0, shownLengthMax)}…` : text;
 }

@@ -99,3 +99,12 @@ test('custom id and model are told even when something else is wrong', () => {
   const checked = checkRequestLine({ ...line, method: 'GET' }, rules);
   expect(checked).toMatchObject({ customId: 'a', model });
 });
+
+test('a long name of a model is not repeated at full length', () => {
+  const { problems } = checkRequestLine({ ...line, body: { model: 'x'.repeat(100_000) } }, rules);
+  const shown = `'${'x'.repeat(200)}…'`;
+  expect(problems.map(({ message }) => message)).toEqual([
+    `The provided model ${shown} is not supported by the Batch API.`,
+  ]);
+  expect(batchErrors.mismatchedModel('x'.repeat(100_000)).message).toContain(shown);
+});
