@@ -17,6 +17,7 @@ const space = 0x20;
 const tab = 0x09;
 
 const errorTextLengthMax = 1_000;
+const halfCharacterAtEnd = /[\ud800-\udbff]$/;
 
 const notJson = Symbol('not JSON');
 
@@ -79,7 +80,7 @@ function wrapped(status: number, bytes: Buffer): Buffer {
   const message =
     text === ''
       ? `The upstream answered with status ${status} and no readable text.`
-      : text.slice(0, errorTextLengthMax);
+      : text.slice(0, errorTextLengthMax).replace(halfCharacterAtEnd, '');
   return Buffer.from(
     JSON.stringify({ error: { message, type: 'upstream_error', param: null, code: null } }),
   );

@@ -77,6 +77,8 @@ describe('an answer', () => {
       error: { message: string };
     };
     expect(error.message).toBe('é'.repeat(1_000));
+    // Half of a character would be an escape that strict readers refuse.
+    expect(read(500, `${'x'.repeat(999)}\u{1f600}`)).toContain('x"');
   });
 
   it.each([[''], [Buffer.alloc(3, ' ')]])(
