@@ -70,7 +70,6 @@ class Slice {
   private readonly session: DispatchSession;
   private readonly writer: SegmentWriter;
   private readonly progress: ShardProgress;
-  private isEndOfInput = false;
   /** Wakes {@link run} from whatever it waits for, to look at what has changed. */
   private wake: () => void = () => undefined;
 
@@ -109,13 +108,14 @@ class Slice {
       await this.writer.flush();
       return await this.conclude();
     } finally {
-      release();
       this.session.abort();
-      this.writer.discard();
+      await this.writer.close();
       this.pending.forEach((line) => {
         this.deps.budget.remove(sizeOf(line));
       });
       await this.progress.close();
+      // Last: until here a slow store must not look like a dead worker.
+      release();
     }
   }
 
@@ -128,7 +128,6 @@ class Slice {
         this.submit(line);
       }
     }
-    this.isEndOfInput = true;
   }
 
   private get isStopped(): boolean {
@@ -139,16 +138,27 @@ class Slice {
     return (
       !this.isStopped &&
       this.session.hasRoom() &&
-      (this.deps.budget.hasRoom() || this.pending.size === 0)
+      (this.deps.budget.hasRoom() || (this.pending.size === 0 && this.writer.isEmpty))
     );
   }
 
   /** Whether there is room; not, when the slice was stopped meanwhile. */
   private async waitForRoom(): Promise<boolean> {
     while (!this.isStopped && !this.hasRoom()) {
-      await (this.session.hasRoom() ? this.waitForBudget() : this.session.waitForRoom());
+      await this.waitForChange();
     }
     return !this.isStopped;
+  }
+
+  /** A slice that holds nothing may take one line, so that none waits for the others for ever. */
+  private async waitForChange(): Promise<void> {
+    if (!this.session.hasRoom()) {
+      await this.session.waitForRoom();
+    } else if (this.pending.size > 0) {
+      await this.waitForBudget();
+    } else {
+      await this.writer.flush();
+    }
   }
 
   /** A race with a promise that lives as long as the slice would keep every round's result. */
@@ -182,7 +192,7 @@ class Slice {
     this.pending.delete(request.ordinal);
     this.deps.budget.remove(sizeOf(line));
     this.writer.add(toSegmentLine(line, outcome));
-    if (this.isEndOfInput && this.pending.size === 0) {
+    if (this.pending.size === 0) {
       this.wake();
     }
   }

@@ -25,6 +25,11 @@ export class SegmentWriter {
 
   constructor(private readonly options: SegmentWriterOptions) {}
 
+  /** Everything added is durable. */
+  get isEmpty(): boolean {
+    return this.lines.length === 0 && this.committing === undefined;
+  }
+
   add(line: SegmentLine): void {
     this.lines.push(line);
     this.bytes += line.bytes.length;
@@ -52,12 +57,13 @@ export class SegmentWriter {
     this.assertWorking();
   }
 
-  /** Forgets what is not committed. The writer must not be used afterwards. */
-  discard(): void {
+  /** Forgets what is not being committed, and waits for what is. No line may follow. */
+  async close(): Promise<void> {
     clearTimeout(this.timer);
     this.options.budget.remove(this.bytes);
     this.lines = [];
     this.bytes = 0;
+    await this.committing;
   }
 
   private assertWorking(): void {

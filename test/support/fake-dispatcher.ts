@@ -58,9 +58,9 @@ export class FakeDispatcher implements Dispatcher {
     return this.held.length;
   }
 
-  /** Ends what is in flight with an answer. */
-  release(): void {
-    this.held.splice(0).forEach((finish) => {
+  /** Ends what has been in flight longest with an answer; everything unless a count is given. */
+  release(count = this.held.length): void {
+    this.held.splice(0, count).forEach((finish) => {
       finish();
     });
   }
