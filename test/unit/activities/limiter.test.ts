@@ -6,7 +6,7 @@ test('as many as allowed run at a time, and the others follow in order', async (
   const started: number[] = [];
   const releases: (() => void)[] = [];
   const start = async (index: number): Promise<void> => {
-    const release = await limiter.acquire();
+    const release = await limiter.acquire(new AbortController().signal);
     started.push(index);
     releases[index] = release;
   };
@@ -24,8 +24,8 @@ test('as many as allowed run at a time, and the others follow in order', async (
 test('a turn that has ended is free for whoever comes later', async () => {
   const limiter = new Limiter(1);
   for (let round = 0; round < 3; round++) {
-    const release = await limiter.acquire();
+    const release = await limiter.acquire(new AbortController().signal);
     release();
   }
-  await expect(limiter.acquire()).resolves.toBeInstanceOf(Function);
+  await expect(limiter.acquire(new AbortController().signal)).resolves.toBeInstanceOf(Function);
 });

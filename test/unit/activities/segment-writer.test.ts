@@ -40,7 +40,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  writer.discard();
+  writer.close();
   jest.useRealTimers();
   expect(budget.bytesHeld).toBe(0);
 });
@@ -151,7 +151,7 @@ test('a commit that fails stops the writer and is reported once', async () => {
 test('discarding gives back the bytes of what was not committed', async () => {
   writer.add(aSegmentLine(0));
   writer.add(aSegmentLine(1));
-  writer.discard();
+  writer.close();
   expect(budget.bytesHeld).toBe(0);
   await jest.advanceTimersByTimeAsync(5 * segmentAgeMsMax);
   expect(committed).toEqual([]);
@@ -161,7 +161,7 @@ test('discarding during a commit gives back its bytes when it has ended', async 
   isHolding = true;
   writer.add(large(0));
   writer.add(aSegmentLine(1));
-  writer.discard();
+  writer.close();
   finishCommit?.();
   await settle();
   expect(budget.bytesHeld).toBe(0);
