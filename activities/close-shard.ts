@@ -26,7 +26,7 @@ export async function closeShard(deps: ActivityDeps, input: CloseShardInput): Pr
       return;
     }
     const { open } = opened;
-    written.linesWritten = await answerAll(deps, open, input.reason);
+    await answerAll(deps, { open, reason: input.reason, written });
     if ((await open.ledger.seal()) === undefined) {
       throw new MissingObject('intact segment', input.shard);
     }
@@ -35,10 +35,16 @@ export async function closeShard(deps: ActivityDeps, input: CloseShardInput): Pr
 
 async function answerAll(
   deps: ActivityDeps,
-  open: OpenShard,
-  reason: CloseShardInput['reason'],
-): Promise<number> {
-  let written = 0;
+  {
+    open,
+    reason,
+    written,
+  }: {
+    readonly open: OpenShard;
+    readonly reason: CloseShardInput['reason'];
+    readonly written: { linesWritten: number };
+  },
+): Promise<void> {
   const writer = new SegmentWriter({
     budget: deps.budget,
     commit: async (lines) => {
@@ -53,14 +59,13 @@ async function answerAll(
         const bytes = failedLine(line, unansweredFailures[reason]);
         writer.add({ ordinal: line.ordinal, kind: outcomeKinds[reason], bytes, usage: noUsage });
       }
-      written += lines.length;
+      written.linesWritten += lines.length;
       if (!deps.budget.hasRoom()) {
         await writer.flush();
       }
     }
     await writer.flush();
-    return written;
   } finally {
-    writer.discard();
+    await writer.close();
   }
 }

@@ -41,7 +41,7 @@ export class EndWatch {
     watch.listeners.add(listener);
     return () => {
       watch.listeners.delete(listener);
-      if (watch.listeners.size === 0) {
+      if (watch.listeners.size === 0 && this.watches.get(ref.batchId) === watch) {
         clearTimeout(watch.timer);
         this.watches.delete(ref.batchId);
       }

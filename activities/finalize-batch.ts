@@ -10,7 +10,7 @@
  * Order: content before the file's record, both files before the batch's record, so that whoever
  * reads a terminal batch finds its files.
  */
-import type { BatchEnd, BatchRecord, BatchResult } from '../src/domain/batch';
+import type { BatchRecord, BatchResult } from '../src/domain/batch';
 import { isTerminal } from '../src/domain/batch';
 import type { FileId } from '../src/domain/ids';
 import { batchKeys, fileKeys } from '../src/domain/object-keys';
@@ -25,33 +25,21 @@ const sealReadsInParallel = 16;
 
 export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): Promise<void> {
   const { ref, shardCount } = input;
-  const [batch, end] = await Promise.all([deps.batches.get(ref), deps.batches.getEnd(ref)]);
-  if (batch === undefined || end === undefined) {
-    throw new MissingObject('record or end', ref);
-  }
-  const { reason } = end;
-  if (isTerminal(batch.status) || reason === 'failed') {
-    return;
-  }
-  const step = { step: 'reading seals', shards: shardCount };
-  await heartbeating(step, async () => {
+  const progress = { step: 'reading seals', shards: shardCount };
+  await heartbeating(progress, async () => {
+    const [batch, end] = await Promise.all([deps.batches.get(ref), deps.batches.getEnd(ref)]);
+    if (batch === undefined || end === undefined) {
+      throw new MissingObject('record or end', ref);
+    }
+    const { reason } = end;
+    if (isTerminal(batch.status) || reason === 'failed') {
+      return;
+    }
     const seals = await readSeals(deps, input);
-    step.step = 'writing files';
+    progress.step = 'writing files';
     const result = await writeFiles(deps, batch, seals);
-    await recordResult(deps, { input, reason, result });
+    await deps.batches.apply(ref, { type: 'finalized', at: nowSeconds(deps), reason, result });
   });
-}
-
-async function recordResult(
-  deps: ActivityDeps,
-  finished: {
-    readonly input: FinalizeInput;
-    readonly reason: Exclude<BatchEnd['reason'], 'failed'>;
-    readonly result: BatchResult;
-  },
-): Promise<void> {
-  const { input, reason, result } = finished;
-  await deps.batches.apply(input.ref, { type: 'finalized', at: nowSeconds(deps), reason, result });
 }
 
 async function readSeals(deps: ActivityDeps, { ref, shardCount }: FinalizeInput): Promise<Seal[]> {

@@ -2,6 +2,7 @@
  * What the worker does on Temporal's behalf. Activities are functions over ports; each says in its
  * header why it may be repeated, how it heartbeats, what it resumes from and what makes it fail.
  */
+import { Context } from '@temporalio/activity';
 import type { BatchEnd, NewBatch } from '../src/domain/batch';
 import type {
   BatchRef,
@@ -49,8 +50,7 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
   return {
     openBatch: async (batch) => await openBatch(deps, batch),
     validateAndPlan: async (ref) => {
-      const waiting = { step: 'waiting for another validation' };
-      const release = await heartbeating(waiting, async () => await validations.acquire());
+      const release = await turnOf(deps, validations, ref);
       try {
         return await validateAndPlan(deps, ref);
       } finally {
@@ -68,6 +68,25 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
       await cleanUp(deps, ref);
     },
   };
+}
+
+/** Waits for a turn; not any longer when the batch has ended, because its file is not read then. */
+async function turnOf(
+  deps: ActivityDeps,
+  validations: Limiter,
+  ref: BatchRef,
+): Promise<() => void> {
+  const ended = new AbortController();
+  const unwatch = deps.endWatch.watch(ref, () => {
+    ended.abort();
+  });
+  const signal = AbortSignal.any([ended.signal, Context.current().cancellationSignal]);
+  try {
+    const waiting = { step: 'waiting for another validation' };
+    return await heartbeating(waiting, async () => await validations.acquire(signal));
+  } finally {
+    unwatch();
+  }
 }
 
 export function createInferenceActivities(deps: ActivityDeps): InferenceActivities {

@@ -5,16 +5,34 @@ export class Limiter {
 
   constructor(private readonly limit: number) {}
 
-  /** Resolves when it is the caller's turn, to a function that ends the turn. */
-  async acquire(): Promise<() => void> {
+  /**
+   * Resolves when it is the caller's turn, to a function that ends the turn; also when the signal is
+   * aborted, for callers that then have next to nothing to do.
+   */
+  async acquire(signal: AbortSignal): Promise<() => void> {
     if (this.running < this.limit) {
       this.running += 1;
-    } else {
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    } else if (!(await this.waitForTurn(signal))) {
+      return () => undefined;
     }
     return () => {
       this.release();
     };
+  }
+
+  private async waitForTurn(signal: AbortSignal): Promise<boolean> {
+    return await new Promise((resolve) => {
+      const onTurn = (): void => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(true);
+      };
+      const onAbort = (): void => {
+        this.waiting.splice(this.waiting.indexOf(onTurn), 1);
+        resolve(false);
+      };
+      this.waiting.push(onTurn);
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
   }
 
   private release(): void {

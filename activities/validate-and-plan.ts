@@ -16,6 +16,7 @@ import { batchErrors } from '../src/domain/error-codes';
 import { isFileId } from '../src/domain/ids';
 import { lineBytesMax } from '../src/domain/limits';
 import { batchKeys } from '../src/domain/object-keys';
+import type { ShardPlan } from '../src/domain/shard-plan';
 import type { BatchRef, ValidationResult } from '../src/domain/workflow-contract';
 import type { FileRecord } from '../src/domain/file';
 import { MissingObject, nowSeconds, type ActivityDeps } from './deps';
@@ -26,7 +27,7 @@ import { readLines } from './line-reader';
 /** Heartbeat details. */
 interface ValidationProgress {
   bytesRead: number;
-  readonly bytesTotal: number;
+  bytesTotal: number;
   errors: number;
 }
 
@@ -34,43 +35,66 @@ export async function validateAndPlan(
   deps: ActivityDeps,
   ref: BatchRef,
 ): Promise<ValidationResult> {
-  const batch = await deps.batches.get(ref);
-  if (batch === undefined) {
-    throw new MissingObject('record', ref);
-  }
-  const file = await inputFile(deps, batch);
-  const problem = problemOf(batch, file);
-  if (file === undefined || problem !== undefined) {
-    const error = problem ?? batchErrors.fileNotFound(batch.inputFileId);
-    return await fail(deps, ref, { errorCount: 1, firstErrors: [{ ...error, line: null }] });
-  }
-  const progress = { bytesRead: 0, bytesTotal: file.bytes, errors: 0 };
+  const progress = { bytesRead: 0, bytesTotal: 0, errors: 0 };
   return await heartbeating(progress, async () => {
-    const check = await readInput(deps, { batch, file, progress });
-    if (check === undefined) {
-      return { verdict: 'ended' };
+    const [batch, end] = await Promise.all([deps.batches.get(ref), deps.batches.getEnd(ref)]);
+    if (batch === undefined) {
+      throw new MissingObject('record', ref);
     }
-    return check.errorCount > 0
-      ? await fail(deps, ref, check)
-      : await pass(deps, ref, { check, fileBytes: file.bytes });
+    if (batch.status !== 'validating') {
+      return await recordedVerdict(deps, batch);
+    }
+    // `failed` was decided by an earlier run, which had no time to record the reasons.
+    return end === undefined || end.reason === 'failed'
+      ? await validate(deps, batch, progress)
+      : { verdict: 'ended' };
   });
+}
+
+/** What an earlier run has recorded, but could not report. */
+async function recordedVerdict(
+  deps: ActivityDeps,
+  { id, projectId, status, errors }: BatchRecord,
+): Promise<ValidationResult> {
+  if (status === 'failed') {
+    return { verdict: 'invalid', errorCount: errors?.length ?? 0 };
+  }
+  const plan = await deps.batches.getPlan({ projectId, batchId: id });
+  return plan === undefined ? { verdict: 'ended' } : validResult(plan);
+}
+
+async function validate(
+  deps: ActivityDeps,
+  batch: BatchRecord,
+  progress: ValidationProgress,
+): Promise<ValidationResult> {
+  const ref = { projectId: batch.projectId, batchId: batch.id };
+  const { file, problem } = await inputFile(deps, batch);
+  if (problem !== undefined) {
+    return await fail(deps, ref, { errorCount: 1, firstErrors: [{ ...problem, line: null }] });
+  }
+  progress.bytesTotal = file.bytes;
+  const check = await readInput(deps, { batch, file, progress });
+  if (check === undefined) {
+    return { verdict: 'ended' };
+  }
+  return check.errorCount > 0
+    ? await fail(deps, ref, check)
+    : await pass(deps, ref, check.plan(file.bytes));
 }
 
 async function inputFile(
   { files }: ActivityDeps,
   { projectId, inputFileId, id }: BatchRecord,
-): Promise<FileRecord | undefined> {
-  return isFileId(inputFileId) ? await files.getUsed(projectId, inputFileId, id) : undefined;
-}
-
-function problemOf(
-  batch: BatchRecord,
-  file: FileRecord | undefined,
-): Omit<BatchError, 'line'> | undefined {
+): Promise<
+  | { readonly file: FileRecord; readonly problem?: undefined }
+  | { readonly file?: undefined; readonly problem: Omit<BatchError, 'line'> }
+> {
+  const file = isFileId(inputFileId) ? await files.getUsed(projectId, inputFileId, id) : undefined;
   if (file === undefined) {
-    return batchErrors.fileNotFound(batch.inputFileId);
+    return { problem: batchErrors.fileNotFound(inputFileId) };
   }
-  return file.purpose === 'batch' ? undefined : batchErrors.wrongPurpose(file.purpose);
+  return file.purpose === 'batch' ? { file } : { problem: batchErrors.wrongPurpose(file.purpose) };
 }
 
 /** `undefined` when the batch ended meanwhile. */
@@ -94,8 +118,6 @@ async function readInput(
   };
   const check = new InputCheck(rules, hashKey(deps.randomHex()));
   const errors = new ErrorsObject(deps, ref);
-  // An earlier run of this activity has decided the end, and had no time to record the reasons.
-  const hasFailed = (await deps.batches.getEnd(ref))?.reason === 'failed';
   const ended = new AbortController();
   const unwatch = deps.endWatch.watch(ref, ({ reason }) => {
     if (reason !== 'failed') {
@@ -104,7 +126,9 @@ async function readInput(
   });
   try {
     for await (const lines of readLines(content, { lineBytesMax })) {
-      if ((isCancelled() || ended.signal.aborted) && !hasFailed) {
+      // The worker is told to stop: another one starts the pass again.
+      Context.current().cancellationSignal.throwIfAborted();
+      if (ended.signal.aborted) {
         return undefined;
       }
       await errors.write(check.addLines(lines));
@@ -121,30 +145,16 @@ async function readInput(
   }
 }
 
-/** Throws when the worker is told to stop: another one starts the pass again. */
-function isCancelled(): boolean {
-  const { cancellationSignal, cancellationDetails } = Context.current();
-  if (cancellationSignal.aborted && cancellationDetails?.cancelRequested !== true) {
-    throw cancellationSignal.reason;
-  }
-  return cancellationSignal.aborted;
-}
-
-async function pass(
-  deps: ActivityDeps,
-  ref: BatchRef,
-  input: { readonly check: InputCheck; readonly fileBytes: number },
-): Promise<ValidationResult> {
-  const plan = input.check.plan(input.fileBytes);
+/** The plan is there before the record says so: a batch that is in progress has one. */
+async function pass(deps: ActivityDeps, ref: BatchRef, plan: ShardPlan): Promise<ValidationResult> {
   const { total, model } = plan;
   await deps.batches.putPlan(ref, plan);
-  await deps.batches.apply(ref, {
-    type: 'validation_passed',
-    at: nowSeconds(deps),
-    total,
-    model,
-  });
-  return { verdict: 'valid', total, model, shardCount: plan.shards.length };
+  await deps.batches.apply(ref, { type: 'validation_passed', at: nowSeconds(deps), total, model });
+  return validResult(plan);
+}
+
+function validResult({ total, model, shards }: ShardPlan): ValidationResult {
+  return { verdict: 'valid', total, model, shardCount: shards.length };
 }
 
 /** The end is decided before the record says `failed`, so that a cancel that came first holds. */

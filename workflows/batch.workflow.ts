@@ -19,6 +19,7 @@ import {
   ChildWorkflowCancellationType,
   ChildWorkflowFailure,
   ParentClosePolicy,
+  TemporalFailure,
   defineSignal,
   executeChild,
   isCancellation,
@@ -74,9 +75,14 @@ class BatchRun {
   }
 
   async run(): Promise<BatchWorkflowResult> {
-    setHandler(cancelSignal, () => {
-      this.ask('cancelled');
-    });
+    const description = 'Ends the batch as cancelled; what is answered is kept.';
+    setHandler(
+      cancelSignal,
+      () => {
+        this.ask('cancelled');
+      },
+      { description },
+    );
     const opened = await CancellationScope.nonCancellable(
       async () => await this.control('write the record').openBatch(this.input.batch),
     );
@@ -94,7 +100,9 @@ class BatchRun {
         await this.validateAndRun();
       });
     } catch (error) {
-      if (!isCancellation(error)) {
+      // While the batch ends it does not matter how its work broke off — a dead worker's activity
+      // is not run again once it was cancelled: the ledger has what was answered.
+      if (!isCancellation(error) && !(this.isEnding() && error instanceof TemporalFailure)) {
         throw error;
       }
     }
@@ -124,7 +132,11 @@ class BatchRun {
   }
 
   private async validateAndRun(): Promise<void> {
-    const validation = await this.long('validate and plan').validateAndPlan(this.ref);
+    // Not cancelled but told by the `end` object, so that it is run again should its worker die:
+    // only its verdict says whether there are shards to close.
+    const validation = await CancellationScope.nonCancellable(
+      async () => await this.long('validate and plan').validateAndPlan(this.ref),
+    );
     if (validation.verdict !== 'valid') {
       this.isInvalid = validation.verdict === 'invalid';
       return;

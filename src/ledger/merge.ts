@@ -75,7 +75,11 @@ export async function* readMerged(
   store: ObjectStore,
   segments: readonly OpenSegment[],
 ): AsyncGenerator<MergedBytes> {
-  const readers = new Map(segments.map((segment) => [segment, new SegmentReader(store, segment)]));
+  const share = Math.floor(mergeBytesMax / Math.max(1, segments.length));
+  const blockBytes = Math.min(blockBytesMax, Math.max(blockBytesMin, share));
+  const readers = new Map(
+    segments.map((segment) => [segment, new SegmentReader(store, segment, blockBytes)]),
+  );
   for (const run of runsOf(segments)) {
     const reader = readers.get(run.segment);
     if (reader !== undefined) {
@@ -116,7 +120,10 @@ function ordinalOf(position: Position): number {
   return position.segment.index.ordinals[position.at] ?? 0;
 }
 
-const blockBytes = 1_048_576;
+/** What one merge holds at a time: a block of every segment that it has begun to read. */
+const mergeBytesMax = 16_777_216;
+const blockBytesMin = 65_536;
+const blockBytesMax = 1_048_576;
 
 /** Reads the lines of one segment from first to last, a block at a time. */
 class SegmentReader {
@@ -127,6 +134,7 @@ class SegmentReader {
   constructor(
     private readonly store: ObjectStore,
     private readonly segment: OpenSegment,
+    private readonly blockBytes: number,
   ) {}
 
   async *read(length: number): AsyncGenerator<Buffer> {
@@ -151,7 +159,7 @@ class SegmentReader {
 
   private async readBlock(): Promise<Buffer> {
     const { key, summary } = this.segment;
-    const length = Math.min(blockBytes, summary.linesBytes - this.next);
+    const length = Math.min(this.blockBytes, summary.linesBytes - this.next);
     const block =
       length > 0 ? await this.store.getRange(key, { offset: this.next, length }) : undefined;
     if (block === undefined) {

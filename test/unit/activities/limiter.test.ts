@@ -29,3 +29,21 @@ test('a turn that has ended is free for whoever comes later', async () => {
   }
   await expect(limiter.acquire(new AbortController().signal)).resolves.toBeInstanceOf(Function);
 });
+
+test('whoever gives up waiting is let go, and takes no turn away', async () => {
+  const limiter = new Limiter(1);
+  const release = await limiter.acquire(new AbortController().signal);
+  const impatient = new AbortController();
+  const givenUp = limiter.acquire(impatient.signal);
+  const patient = limiter.acquire(new AbortController().signal);
+  impatient.abort();
+  (await givenUp)();
+  let hasTurn = false;
+  void patient.then(() => {
+    hasTurn = true;
+  });
+  await settle();
+  expect(hasTurn).toBe(false);
+  release();
+  await expect(patient).resolves.toBeInstanceOf(Function);
+});

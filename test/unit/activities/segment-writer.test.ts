@@ -39,8 +39,8 @@ beforeEach(() => {
   });
 });
 
-afterEach(() => {
-  writer.close();
+afterEach(async () => {
+  await writer.close();
   jest.useRealTimers();
   expect(budget.bytesHeld).toBe(0);
 });
@@ -148,22 +148,22 @@ test('a commit that fails stops the writer and is reported once', async () => {
   expect([committed, failures]).toEqual([[[0]], [error]]);
 });
 
-test('discarding gives back the bytes of what was not committed', async () => {
+test('closing gives back the bytes of what was not committed', async () => {
   writer.add(aSegmentLine(0));
   writer.add(aSegmentLine(1));
-  writer.close();
+  await writer.close();
   expect(budget.bytesHeld).toBe(0);
   await jest.advanceTimersByTimeAsync(5 * segmentAgeMsMax);
   expect(committed).toEqual([]);
 });
 
-test('discarding during a commit gives back its bytes when it has ended', async () => {
+test('closing during a commit waits for it', async () => {
   isHolding = true;
   writer.add(large(0));
   writer.add(aSegmentLine(1));
-  writer.close();
+  const closed = writer.close();
   finishCommit?.();
-  await settle();
+  await closed;
   expect(budget.bytesHeld).toBe(0);
   expect(committed).toEqual([[0]]);
 });

@@ -228,15 +228,6 @@ describe('a batch that ends during validation', () => {
     expect((await recordOf(world, ref)).status).toBe('validating');
   });
 
-  it('is left as it is when the activity is cancelled', async () => {
-    const ref = await createBatch(world, requestLines(2_000));
-    const environment = anEnvironment();
-    await whileOpening(() => {
-      environment.cancel();
-    });
-    expect(await validate(ref, environment)).toEqual({ verdict: 'ended' });
-  });
-
   it('does not fail when a cancel was first', async () => {
     const ref = await createBatch(world, 'x\n');
     world.store.fateOf = async ({ name, key }): Promise<Fate> => {
@@ -275,14 +266,25 @@ describe('a worker that stops during validation', () => {
     expect((await recordOf(world, ref)).status).toBe('failed');
   });
 
-  it('leaves a decided failure to another one, also when the batch is then cancelled', async () => {
+  it('leaves a decided failure to another one', async () => {
     const ref = await createBatch(world, 'x\n');
     await endBatch(world, ref, 'failed');
-    const environment = anEnvironment();
-    environment.cancel();
-    expect(await validate(ref, environment)).toEqual({ verdict: 'invalid', errorCount: 1 });
+    expect(await validate(ref)).toEqual({ verdict: 'invalid', errorCount: 1 });
     expect((await recordOf(world, ref)).status).toBe('failed');
   });
+
+  it.each([
+    ['a good file', requestLines(3), { verdict: 'valid', total: 3 }],
+    ['a bad file', 'x\n', { verdict: 'invalid', errorCount: 1 }],
+  ])(
+    'before it has reported its verdict on %s leaves that to another one, also after an end',
+    async (_, input, verdict) => {
+      const ref = await createBatch(world, input);
+      expect(await validate(ref)).toMatchObject(verdict);
+      await endBatch(world, ref, 'cancelled');
+      expect(await validate(ref)).toMatchObject(verdict);
+    },
+  );
 });
 
 describe('a store that fails', () => {
