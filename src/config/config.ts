@@ -5,8 +5,11 @@
  */
 import { z } from 'zod';
 
+/** Node.js takes a longer timer for one of a millisecond. */
+const timerMsMax = 2 ** 31 - 1;
+
 const milliseconds = (fallback: number): z.ZodDefault<z.ZodCoercedNumber> =>
-  z.coerce.number().int().positive().default(fallback);
+  z.coerce.number().int().positive().max(timerMsMax).default(fallback);
 const port = (fallback: number): z.ZodDefault<z.ZodCoercedNumber> =>
   z.coerce.number().int().min(0).max(65_535).default(fallback);
 const commaSeparated = z.string().transform((text) =>

@@ -1,0 +1,199 @@
+import {
+  ConfigError,
+  loadApiConfig,
+  loadWorkerConfig,
+  windowSeconds,
+  type Environment,
+} from '../../../src/config/config';
+
+const required: Environment = {
+  LONGHAUL_S3_ACCESS_KEY: 'access',
+  LONGHAUL_S3_SECRET_KEY: 'secret-of-the-store',
+  LONGHAUL_UPSTREAMS_FILE: 'upstreams.yaml',
+};
+const apiRequired: Environment = { ...required, LONGHAUL_API_KEY: 'key-of-sixteen-characters' };
+
+/** The lines of the message, the first one left out. */
+function problemsOf(load: (env: Environment) => unknown, env: Environment): string[] {
+  try {
+    load(env);
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      return error.message.split('\n').slice(1);
+    }
+    throw error;
+  }
+  return [];
+}
+
+describe('defaults', () => {
+  const shared = {
+    temporal: { address: '127.0.0.1:7233', namespace: 'default', taskQueuePrefix: 'longhaul' },
+    store: {
+      endpoint: 'http://127.0.0.1:9000',
+      region: 'us-east-1',
+      bucket: 'longhaul',
+      accessKey: 'access',
+      secretKey: 'secret-of-the-store',
+    },
+    upstreamsFile: 'upstreams.yaml',
+    logLevel: 'info',
+  };
+
+  it('of the API', () => {
+    expect(loadApiConfig(apiRequired)).toEqual({
+      ...shared,
+      host: '127.0.0.1',
+      port: 8700,
+      key: 'key-of-sixteen-characters',
+      completionWindows: ['24h'],
+      uploadIdleTimeoutMs: 120_000,
+    });
+  });
+
+  it('of the worker, which needs no key', () => {
+    expect(loadWorkerConfig(required)).toEqual({
+      ...shared,
+      roles: ['orchestrator', 'inference'],
+      slicesMax: 16,
+      bytesMax: 268_435_456,
+      sliceDurationMs: 300_000,
+      cancelGraceMs: 30_000,
+      shutdownGraceMs: 10_000,
+    });
+  });
+
+  it('hold for variables that are empty, as compose files leave them', () => {
+    const empty = {
+      LONGHAUL_API_PORT: '',
+      LONGHAUL_LOG_LEVEL: '',
+      LONGHAUL_COMPLETION_WINDOWS: '',
+    };
+    expect(loadApiConfig({ ...apiRequired, ...empty })).toEqual(loadApiConfig(apiRequired));
+  });
+});
+
+test('settings are read from their variables', () => {
+  const api = loadApiConfig({
+    ...apiRequired,
+    LONGHAUL_API_PORT: '0',
+    LONGHAUL_COMPLETION_WINDOWS: '24h, 48h ,7d',
+    LONGHAUL_S3_ENDPOINT: 'https://s3.example.com',
+    LONGHAUL_TASK_QUEUE_PREFIX: 'team-1',
+  });
+  expect(api).toMatchObject({ port: 0, completionWindows: ['24h', '48h', '7d'] });
+  expect(api.store.endpoint).toBe('https://s3.example.com');
+  expect(api.temporal.taskQueuePrefix).toBe('team-1');
+  const worker = loadWorkerConfig({
+    ...required,
+    LONGHAUL_WORKER_ROLES: 'inference',
+    LONGHAUL_SLICE_DURATION_MS: '500',
+  });
+  expect(worker).toMatchObject({ roles: ['inference'], sliceDurationMs: 500 });
+});
+
+test('variables of others do not disturb', () => {
+  expect(
+    problemsOf(loadWorkerConfig, { ...required, PATH: '/bin', LONGHAUL_MINIO_PORT: 'x' }),
+  ).toEqual([]);
+});
+
+test('every problem is told in one message', () => {
+  const env = {
+    LONGHAUL_API_PORT: '70000',
+    LONGHAUL_API_KEY: 'short',
+    LONGHAUL_S3_ENDPOINT: 'ftp://host',
+    LONGHAUL_S3_SECRET_KEY: '',
+    LONGHAUL_COMPLETION_WINDOWS: '1 day',
+    LONGHAUL_LOG_LEVEL: 'loud',
+  };
+  expect(problemsOf(loadApiConfig, env).map((line) => line.split(':')[0]?.trim())).toEqual([
+    'LONGHAUL_S3_ENDPOINT',
+    'LONGHAUL_S3_ACCESS_KEY',
+    'LONGHAUL_S3_SECRET_KEY',
+    'LONGHAUL_UPSTREAMS_FILE',
+    'LONGHAUL_LOG_LEVEL',
+    'LONGHAUL_API_PORT',
+    'LONGHAUL_API_KEY',
+    'LONGHAUL_COMPLETION_WINDOWS',
+  ]);
+});
+
+test('a variable that is required and not set is told as such', () => {
+  expect(problemsOf(loadWorkerConfig, {})).toEqual([
+    '  LONGHAUL_S3_ACCESS_KEY: is required but not set',
+    '  LONGHAUL_S3_SECRET_KEY: is required but not set',
+    '  LONGHAUL_UPSTREAMS_FILE: is required but not set',
+  ]);
+});
+
+describe('a value that cannot be meant is refused', () => {
+  function check(name: string, ...values: readonly string[]): void {
+    for (const value of values) {
+      const env = { ...apiRequired, [name]: value };
+      const problems = [...problemsOf(loadApiConfig, env), ...problemsOf(loadWorkerConfig, env)];
+      expect([value, problems.every((problem) => problem.includes(name))]).toEqual([value, true]);
+      expect([value, problems.length > 0]).toEqual([value, true]);
+    }
+  }
+
+  it('for a port', () => {
+    check('LONGHAUL_API_PORT', '-1', '65536', '80.5', 'http', ' x');
+  });
+
+  it('for a duration; a timer takes no more than 24 days', () => {
+    check('LONGHAUL_SLICE_DURATION_MS', '0', '-1', '1.5', '5s', 'Infinity', '2147483648');
+    check('LONGHAUL_CANCEL_GRACE_MS', '2147483648');
+    check('LONGHAUL_UPLOAD_IDLE_TIMEOUT_MS', '2147483648');
+  });
+
+  it('for bytes and slices', () => {
+    check('LONGHAUL_WORKER_BYTES_MAX', '1024', '64MB');
+    check('LONGHAUL_WORKER_SLICES_MAX', '0', '257');
+  });
+
+  it('for roles', () => {
+    check('LONGHAUL_WORKER_ROLES', 'api', ',', 'inference,other');
+  });
+
+  it('for completion windows', () => {
+    check('LONGHAUL_COMPLETION_WINDOWS', ',', '24', '24h,x', '0h', '1w', '-1h');
+  });
+
+  it('for names', () => {
+    check('LONGHAUL_TASK_QUEUE_PREFIX', 'Team', 'a b', 'x'.repeat(41));
+    check('LONGHAUL_S3_BUCKET', 'ab');
+    check('LONGHAUL_S3_ENDPOINT', 'localhost:9000', 'not a url');
+  });
+});
+
+test('no message repeats a secret', () => {
+  const secret = 'hunter2';
+  const names = ['LONGHAUL_API_KEY', 'LONGHAUL_S3_ACCESS_KEY', 'LONGHAUL_S3_SECRET_KEY'];
+  const env = Object.fromEntries(names.map((name) => [name, secret]));
+  const problems = [...problemsOf(loadApiConfig, env), ...problemsOf(loadWorkerConfig, env)];
+  expect(problems.length).toBeGreaterThan(0);
+  expect(problems.join('\n')).not.toContain(secret);
+});
+
+test('a configuration cannot be changed', () => {
+  expect(Object.isFrozen(loadApiConfig(apiRequired))).toBe(true);
+  expect(Object.isFrozen(loadWorkerConfig(required))).toBe(true);
+});
+
+test('a completion window is a number and a unit', () => {
+  const check = (text: string, seconds: number | undefined): void => {
+    expect([text, windowSeconds(text)]).toEqual([text, seconds]);
+  };
+  check('1s', 1);
+  check('30m', 1_800);
+  check('24h', 86_400);
+  check('7d', 604_800);
+  check('0h', undefined);
+  check('24', undefined);
+  check('h', undefined);
+  check('24H', undefined);
+  check(' 24h', undefined);
+  check('1.5h', undefined);
+  check('1234567s', undefined);
+});
