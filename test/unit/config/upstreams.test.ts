@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError } from '../../../src/config/config';
+import { loadModelRoutes, type ModelRoutes } from '../../../src/config/upstreams';
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'longhaul-upstreams-'));
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function load(text: string, env: Record<string, string> = {}): ModelRoutes {
+  const path = join(folder, 'upstreams.yaml');
+  writeFileSync(path, text);
+  return loadModelRoutes(path, env);
+}
+
+function messageOf(text: string, env: Record<string, string> = {}): string {
+  try {
+    load(text, env);
+  } catch (error) {
+    return error instanceof ConfigError ? error.message : String(error);
+  }
+  return 'no error';
+}
+
+const valid = `
+upstreams:
+  - name: gpu-1
+    base_url: http://10.0.0.5:8000/v1/
+    api_key_env: GPU_1_KEY
+    max_in_flight: 8
+    request_timeout_seconds: 0.5
+    models:
+      - meta-llama/Llama-3.1-8B-Instruct
+      - name: small
+        upstream_name: Qwen/Qwen3-4B
+  - name: gpu-2
+    base_url: https://gpu.example.com
+    models: [{ name: large }]
+`;
+
+test('each model has a route, with its defaults', () => {
+  const routes = load(valid, { GPU_1_KEY: 'secret' });
+  const first = {
+    name: 'gpu-1',
+    baseUrl: 'http://10.0.0.5:8000/v1',
+    apiKey: 'secret',
+    maxInFlight: 8,
+    requestTimeoutMs: 500,
+  };
+  expect([...routes.values()]).toEqual([
+    {
+      model: 'meta-llama/Llama-3.1-8B-Instruct',
+      upstreamModel: 'meta-llama/Llama-3.1-8B-Instruct',
+      upstream: first,
+    },
+    { model: 'small', upstreamModel: 'Qwen/Qwen3-4B', upstream: first },
+    {
+      model: 'large',
+      upstreamModel: 'large',
+      upstream: {
+        name: 'gpu-2',
+        baseUrl: 'https://gpu.example.com',
+        apiKey: undefined,
+        maxInFlight: 64,
+        requestTimeoutMs: 600_000,
+      },
+    },
+  ]);
+  expect([...routes.keys()]).toEqual([...routes.values()].map(({ model }) => model));
+});
+
+describe('a file that is not usable is refused with what is wrong', () => {
+  const upstream = 'name: a\n    base_url: http://host/v1\n    models: [m]';
+
+  function check(text: string, expected: RegExp): void {
+    expect(messageOf(text)).toMatch(expected);
+  }
+
+  it('when it is not there, or no YAML', () => {
+    expect(() => loadModelRoutes(join(folder, 'missing.yaml'), {})).toThrow(
+      /missing\.yaml.*ENOENT/,
+    );
+    check('upstreams: [', /upstreams\.yaml cannot be read/);
+  });
+
+  it('when there is no upstream', () => {
+    check('', /is not usable/);
+    check('upstreams: []', /upstreams/);
+    check('models: []', /models/);
+  });
+
+  it('when a member is missing, unknown or wrong', () => {
+    const check_ = (line: string, expected: RegExp): void => {
+      check(`upstreams:\n  - ${upstream}\n    ${line}\n`, expected);
+    };
+    check_('api_key: abc', /api_key/);
+    check_('max_in_flight: 0', /max_in_flight/);
+    check_('max_in_flight: many', /max_in_flight/);
+    check_('request_timeout_seconds: 0', /request_timeout_seconds/);
+    check('upstreams:\n  - name: a\n    models: [m]\n', /base_url/);
+    check('upstreams:\n  - name: a\n    base_url: host:80\n    models: [m]\n', /base_url/);
+    check(
+      'upstreams:\n  - name: a b\n    base_url: http://h\n    models: [m]\n',
+      /letters, digits/,
+    );
+    check('upstreams:\n  - name: a\n    base_url: http://h\n    models: []\n', /models/);
+    check('upstreams:\n  - name: a\n    base_url: http://h\n    models: [{}]\n', /models/);
+  });
+
+  it('when a model has two upstreams', () => {
+    const second = upstream.replace('name: a', 'name: b');
+    check(`upstreams:\n  - ${upstream}\n  - ${second}\n`, /The model m occurs twice/);
+  });
+
+  it('when two upstreams have one name', () => {
+    const second = upstream.replace('[m]', '[n]').replace('host', 'other');
+    check(`upstreams:\n  - ${upstream}\n  - ${second}\n`, /The upstream a occurs twice/);
+  });
+
+  it('when the variable of a key is not set or empty', () => {
+    const expected = /gpu-1 wants its key in the variable GPU_1_KEY, which is not set/;
+    expect(messageOf(valid)).toMatch(expected);
+    expect(messageOf(valid, { GPU_1_KEY: '' })).toMatch(expected);
+  });
+});
