@@ -7,6 +7,7 @@
  */
 import { Client, type Dispatcher } from 'undici';
 import { answerBytesMax } from '../domain/limits';
+import type { ByteBudget } from './byte-budget';
 import {
   judgeAnswer,
   judgeError,
@@ -20,6 +21,8 @@ import type { Line } from './session';
 export interface ConnectionOptions {
   readonly origin: string;
   readonly options: Client.Options;
+  /** Counts the bytes of answers until their exchange ends. */
+  readonly budget: ByteBudget;
   /** Called once for each exchange, when its connection is free for the next. */
   onExchangeEnd(exchange: Exchange, attempt: Attempt): void;
 }
@@ -39,6 +42,10 @@ export class Connection {
 
   constructor(private readonly options: ConnectionOptions) {
     this.client = new Client(options.origin, options.options);
+  }
+
+  get budget(): ByteBudget {
+    return this.options.budget;
   }
 
   get exchange(): Exchange | undefined {
@@ -122,7 +129,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.ended) {
+      return;
+    }
     this.bodyBytes += chunk.length;
+    this.start.connection.budget.add(chunk.length);
     if (this.bodyBytes > answerBytesMax) {
       controller.abort(new Error('The answer is too large.'));
     } else if (this.body === undefined) {
@@ -167,6 +178,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private end(attempt: Attempt): void {
     if (!this.ended) {
       this.ended = true;
+      this.start.connection.budget.remove(this.bodyBytes);
       this.start.connection.end(this, attempt);
     }
   }

@@ -1,10 +1,13 @@
 import type { Logger } from '../observability/logger';
+import type { ByteBudget } from './byte-budget';
 import { systemClock, type Clock } from './clock';
 import type { Dispatcher } from './dispatcher';
 import { Lane } from './lane';
 
 export interface HttpDispatcherOptions {
   readonly logger: Logger;
+  /** Holds answers while they arrive. */
+  readonly budget: ByteBudget;
   readonly clock?: Clock;
   /** In [0, 1). */
   readonly random?: () => number;
@@ -12,14 +15,14 @@ export interface HttpDispatcherOptions {
 
 /** Talks to upstreams over HTTP/1.1 with keep-alive; one lane for each upstream, by its name. */
 export function createHttpDispatcher(options: HttpDispatcherOptions): Dispatcher {
-  const { logger, clock = systemClock, random = Math.random } = options;
+  const { logger, budget, clock = systemClock, random = Math.random } = options;
   const lanes = new Map<string, Lane>();
   return {
     open(session) {
       const { upstream } = session.route;
       let lane = lanes.get(upstream.name);
       if (lane === undefined) {
-        lane = new Lane(upstream, { clock, random, logger });
+        lane = new Lane(upstream, { clock, random, logger, budget });
         lanes.set(upstream.name, lane);
       }
       return lane.open(session);

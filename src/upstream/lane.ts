@@ -16,6 +16,7 @@ import type { UpstreamConfig } from '../config/upstreams';
 import { backoffMs } from '../domain/retry';
 import type { Logger } from '../observability/logger';
 import { isSuccess } from './answer';
+import type { ByteBudget } from './byte-budget';
 import type { Attempt, FailedAttemptKind } from './attempt';
 import type { Clock } from './clock';
 import { ConnectionPool } from './connection-pool';
@@ -33,6 +34,7 @@ export interface LaneOptions {
   /** In [0, 1). */
   readonly random: () => number;
   readonly logger: Logger;
+  readonly budget: ByteBudget;
 }
 
 export class Lane implements SessionHost {
@@ -65,6 +67,7 @@ export class Lane implements SessionHost {
     const connectionOptions = {
       origin: this.base.origin,
       options: clientOptions(upstream),
+      budget: options.budget,
       onExchangeEnd: this.onExchangeEnd,
     };
     this.pool = new ConnectionPool(connectionOptions, clock, upstream.requestTimeoutMs);

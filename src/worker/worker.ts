@@ -93,14 +93,15 @@ async function createDeps({ config, env, logger, pid }: WorkerContext): Promise<
   const store = createMinioObjectStore(config.store);
   await store.ensureBucket();
   const batches = new BatchStore(store);
+  const budget = new ByteBudget(config.bytesMax);
   const randomHex = (): string => randomBytes(16).toString('hex');
   return {
     store,
     batches,
     files: new FileStore(store),
     routes: loadModelRoutes(config.upstreamsFile, env),
-    dispatcher: createHttpDispatcher({ logger }),
-    budget: new ByteBudget(config.bytesMax),
+    dispatcher: createHttpDispatcher({ logger, budget }),
+    budget,
     progress: new ProgressReporter(batches, `${pid}-${randomHex()}`, logger),
     endWatch: new EndWatch(batches, logger),
     logger,

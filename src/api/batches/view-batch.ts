@@ -28,8 +28,13 @@ export async function viewBatch(batches: BatchStore, record: BatchRecord): Promi
   }
   const ref = refOf(record.id);
   const [end, counts] = await Promise.all([batches.getEnd(ref), batches.liveCounts(ref)]);
-  const current = end === undefined ? record : transition(record, { type: 'end_decided', end });
-  return { ...current, requestCounts: boundedCounts(record.requestCounts.total, counts) };
+  // After the counts: those of a batch that has become terminal meanwhile may be gone by then.
+  const latest = (await batches.get(ref)) ?? record;
+  if (isTerminal(latest.status)) {
+    return latest;
+  }
+  const current = end === undefined ? latest : transition(latest, { type: 'end_decided', end });
+  return { ...current, requestCounts: boundedCounts(latest.requestCounts.total, counts) };
 }
 
 /** One page of views, newest first. */

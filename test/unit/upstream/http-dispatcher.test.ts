@@ -1,3 +1,4 @@
+import { eventually } from '../../support/eventually';
 import {
   Harness,
   answer,
@@ -41,6 +42,21 @@ describe('a request', () => {
 });
 
 describe('an answer', () => {
+  it('counts in the byte budget from its first byte to its outcome', async () => {
+    const part = Buffer.alloc(100_000, ' ');
+    let finish = (): void => undefined;
+    harness.upstream.use((_received, response) => {
+      response.write(part);
+      finish = () => response.end(completion);
+    });
+    const lines = harness.open();
+    lines.submit(0);
+    await eventually('the first part counts', () => harness.budget.bytesHeld === part.length);
+    finish();
+    await lines.hasOutcomes(1);
+    expect(harness.budget.bytesHeld).toBe(0);
+  });
+
   it('comes back with its status, its bytes, its usage and the id of the upstream', async () => {
     harness.upstream.use((_received, response) => {
       response.setHeader('x-request-id', 'req-1');

@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import type { ModelRoute } from '../../../src/config/upstreams';
 import { makeBatchId, makeRequestId, type BatchId } from '../../../src/domain/ids';
+import { ByteBudget } from '../../../src/upstream/byte-budget';
 import type { Clock } from '../../../src/upstream/clock';
 import type {
   Dispatcher,
@@ -144,7 +145,7 @@ export interface LogLine {
 }
 
 /** A dispatcher on a fast clock, and what it logged. */
-function fastDispatcher(options: Partial<HttpDispatcherOptions> = {}): {
+function fastDispatcher(options: Pick<HttpDispatcherOptions, 'budget'>): {
   dispatcher: Dispatcher;
   logs: LogLine[];
 } {
@@ -284,15 +285,18 @@ export class Harness {
   upstream!: ScriptedUpstream;
   dispatcher!: Dispatcher;
   logs!: LogLine[];
+  budget!: ByteBudget;
 
   constructor() {
     beforeEach(async () => {
       this.upstream = await ScriptedUpstream.start(answerAll);
-      ({ dispatcher: this.dispatcher, logs: this.logs } = fastDispatcher());
+      this.budget = new ByteBudget(Infinity);
+      ({ dispatcher: this.dispatcher, logs: this.logs } = fastDispatcher(this));
     });
     afterEach(async () => {
       await this.dispatcher.close();
       await this.upstream.close();
+      expect(this.budget.bytesHeld).toBe(0);
     });
   }
 
