@@ -85,7 +85,19 @@ function readUpstreams(path: string): readonly z.output<typeof upstreamSchema>[]
       `The upstreams file ${path} is not usable:\n${z.prettifyError(result.error)}`,
     );
   }
+  assertNamesDiffer(result.data.upstreams, path);
   return result.data.upstreams;
+}
+
+/** Limits and connections are kept by name. */
+function assertNamesDiffer(upstreams: readonly { readonly name: string }[], path: string): void {
+  const names = upstreams.map(({ name }) => name);
+  const repeated = names.find((name, index) => names.indexOf(name) < index);
+  if (repeated !== undefined) {
+    throw new ConfigError(
+      `The upstream ${repeated} occurs twice in the upstreams file ${path}; give each a name of its own.`,
+    );
+  }
 }
 
 function readYaml(path: string): unknown {

@@ -1,21 +1,13 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../../../src/config/config';
-import { loadModelRoutes, type ModelRoutes } from '../../../src/config/upstreams';
+import { loadModelNames, loadModelRoutes, type ModelRoutes } from '../../../src/config/upstreams';
+import { useTemporaryFolder } from '../../support/temporary-folder';
 
-let folder: string;
-
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'longhaul-upstreams-'));
-});
-
-afterEach(() => {
-  rmSync(folder, { recursive: true });
-});
+const folder = useTemporaryFolder();
 
 function load(text: string, env: Record<string, string> = {}): ModelRoutes {
-  const path = join(folder, 'upstreams.yaml');
+  const path = join(folder(), 'upstreams.yaml');
   writeFileSync(path, text);
   return loadModelRoutes(path, env);
 }
@@ -76,6 +68,11 @@ test('each model has a route, with its defaults', () => {
   expect([...routes.keys()]).toEqual([...routes.values()].map(({ model }) => model));
 });
 
+test('the names of the models can be read without the keys of the upstreams', () => {
+  const routes = load(valid, { GPU_1_KEY: 'secret' });
+  expect(loadModelNames(join(folder(), 'upstreams.yaml'))).toEqual([...routes.keys()]);
+});
+
 describe('a file that is not usable is refused with what is wrong', () => {
   const upstream = 'name: a\n    base_url: http://host/v1\n    models: [m]';
 
@@ -84,7 +81,7 @@ describe('a file that is not usable is refused with what is wrong', () => {
   }
 
   it('when it is not there, or no YAML', () => {
-    expect(() => loadModelRoutes(join(folder, 'missing.yaml'), {})).toThrow(
+    expect(() => loadModelRoutes(join(folder(), 'missing.yaml'), {})).toThrow(
       /missing\.yaml.*ENOENT/,
     );
     check('upstreams: [', /upstreams\.yaml cannot be read/);
