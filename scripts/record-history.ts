@@ -13,6 +13,7 @@ import { Client, Connection } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import type OpenAI from 'openai';
 import { shardWorkflowId, type BatchId } from '../src/domain/ids';
+import { identityOf } from '../src/temporal/identity';
 import {
   chatLines,
   clientOf,
@@ -80,6 +81,19 @@ const shapes: Readonly<Record<string, Shape>> = {
     return await waitForEnd(client, batch.id, 120_000);
   },
 
+  'cancelled-worker-killed': async ({ client, stack }) => {
+    const batch = await running(client, await createBatch(client, slowLines(2_000)));
+    const orchestrator = await stack.addWorker({ LONGHAUL_WORKER_ROLES: 'orchestrator' });
+    const [worker] = stack.workers;
+    worker?.kill('SIGKILL');
+    await worker?.exited;
+    await client.batches.cancel(batch.id);
+    const ended = await waitForEnd(client, batch.id, 120_000);
+    await worker?.start();
+    await orchestrator.stop();
+    return ended;
+  },
+
   'child-terminated': async ({ client, temporal }) => {
     const batch = await running(client, await createBatch(client, slowLines(600)));
     const childId = shardWorkflowId(batch.id as BatchId, 0);
@@ -94,7 +108,11 @@ async function record(directory: string): Promise<void> {
   const stack = await startStack({ stateDir, apiEnv: { LONGHAUL_COMPLETION_WINDOWS: '24h,3s' } });
   const connection = await Connection.connect({ address: stack.temporal.address });
   try {
-    const temporal = new Client({ connection, namespace: stack.temporal.namespace });
+    const temporal = new Client({
+      connection,
+      namespace: stack.temporal.namespace,
+      identity: identityOf('recorder', process.pid),
+    });
     const recorder: Recorder = { stack, client: clientOf(stack), temporal };
     for (const [name, shape] of Object.entries(shapes)) {
       process.stderr.write(`recording ${name} … `);

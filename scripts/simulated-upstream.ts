@@ -40,6 +40,8 @@ export interface SimulatedUpstreamOptions extends Partial<UpstreamControl> {
 export interface UpstreamStats {
   /** Inference requests received, refused ones included. */
   readonly requests: number;
+  /** Requests cut because the upstream is down. */
+  readonly cuts: number;
   /** How often a request was sent, by its `X-Request-Id`. */
   readonly requestsById: Readonly<Record<string, number>>;
   /** How often a request was answered in full with 200, by its `X-Request-Id`. */
@@ -90,6 +92,7 @@ class Upstream implements SimulatedUpstream {
   private readonly server: Server;
   private settings: UpstreamControl;
   private requests = 0;
+  private cuts = 0;
   private inFlight = 0;
   private inFlightMax = 0;
   private readonly requestsById = new Map<string, number>();
@@ -121,6 +124,7 @@ class Upstream implements SimulatedUpstream {
     const received = [...this.requestsById.values()].reduce((sum, count) => sum + count, 0);
     return {
       requests: this.requests,
+      cuts: this.cuts,
       requestsById: Object.fromEntries(this.requestsById),
       answersById: Object.fromEntries(this.answersById),
       repeats: received - this.requestsById.size,
@@ -138,6 +142,7 @@ class Upstream implements SimulatedUpstream {
 
   reset(): void {
     this.requests = 0;
+    this.cuts = 0;
     this.inFlightMax = this.inFlight;
     for (const counts of [this.requestsById, this.answersById, this.attempts]) {
       counts.clear();
@@ -160,6 +165,7 @@ class Upstream implements SimulatedUpstream {
     } else if (path === '/_control') {
       await this.handleControl(request, response);
     } else if (this.settings.isDown) {
+      this.cuts += 1;
       request.socket.destroy();
     } else if (!this.isAuthorized(request)) {
       sendError(response, 401, 'Incorrect API key provided.');

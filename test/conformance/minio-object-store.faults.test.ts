@@ -260,6 +260,7 @@ describe('a server that is frozen', () => {
     const patientStore = createMinioObjectStore(server.config, patient);
     await server.freeze();
     const put = patientStore.put('thawed', Buffer.from('x'), { ifAbsent: true });
+    // The time itself is the condition: several attempts have to run into it.
     await delay(3 * patient.idleTimeoutMs);
     server.thaw();
 
@@ -277,6 +278,7 @@ describe('a reader that pauses', () => {
     const chunks: Buffer[] = [];
     for await (const chunk of read as AsyncIterable<Buffer>) {
       if (chunks.length === 1) {
+        // The pause itself is what is tried.
         await delay(3 * patient.idleTimeoutMs);
       }
       chunks.push(chunk);

@@ -82,9 +82,11 @@ describe('a batch that is cancelled while it runs', () => {
     const { id } = await createBatch(client, lines);
     await someAnswers(id);
     stack().process('temporal').kill('SIGSTOP');
-    const cancelling = await client.batches.cancel(id);
-    expect(cancelling.status).toBe('cancelling');
-    stack().process('temporal').kill('SIGCONT');
+    try {
+      expect((await client.batches.cancel(id)).status).toBe('cancelling');
+    } finally {
+      stack().process('temporal').kill('SIGCONT');
+    }
     const batch = await waitForEnd(client, id, 90_000);
     expect(batch.status).toBe('cancelled');
     await checkedResults(client, batch, lines);
