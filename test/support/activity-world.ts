@@ -16,7 +16,7 @@ import type { ModelRoute } from '../../src/config/upstreams';
 import type { BatchRecord, EndReason, NewBatch } from '../../src/domain/batch';
 import type { FilePurpose } from '../../src/domain/file';
 import type { FileId } from '../../src/domain/ids';
-import { batchKeys, fileKeys } from '../../src/domain/object-keys';
+import { fileKeys } from '../../src/domain/object-keys';
 import type { BatchRef, ShardRef, SliceResult } from '../../src/domain/workflow-contract';
 import { BatchStore } from '../../src/storage/batch-store';
 import { FileStore } from '../../src/storage/file-store';
@@ -186,9 +186,4 @@ export function parseLines(text: string): ResultLine[] {
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line) as ResultLine);
-}
-
-/** Keys of the shards' ledgers. */
-export function shardsPrefix({ projectId: project, batchId }: BatchRef): string {
-  return batchKeys(project, batchId).shardsPrefix;
 }
