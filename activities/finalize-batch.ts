@@ -39,6 +39,8 @@ export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): P
     progress.step = 'writing files';
     const result = await writeFiles(deps, batch, seals);
     await deps.batches.apply(ref, { type: 'finalized', at: nowSeconds(deps), reason, result });
+    const { requestCounts } = result;
+    deps.logger.info({ batch: ref.batchId, ended: reason, ...requestCounts }, 'batch has ended');
   });
 }
 

@@ -14,12 +14,14 @@ import type {
   SliceResult,
   ValidationResult,
 } from '../src/domain/workflow-contract';
+import { cleanUp } from './clean-up';
 import { closeShard } from './close-shard';
+import { decideEnd } from './decide-end';
 import type { ActivityDeps } from './deps';
 import { finalizeBatch } from './finalize-batch';
 import { heartbeating } from './heartbeating';
 import { Limiter } from './limiter';
-import { cleanUp, decideEnd, openBatch } from './record-batch';
+import { openBatch } from './open-batch';
 import { runSlice } from './run-slice';
 import { validateAndPlan } from './validate-and-plan';
 

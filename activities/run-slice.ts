@@ -17,6 +17,7 @@ import { outcomeKinds } from '../src/domain/outcome';
 import { noUsage } from '../src/domain/usage';
 import type { ShardRef, SliceResult } from '../src/domain/workflow-contract';
 import type { SegmentLine } from '../src/ledger/segment';
+import type { Logger } from '../src/observability/logger';
 import type { DispatchSession, LineOutcome, LineRequest } from '../src/upstream/dispatcher';
 import type { ModelRoute } from '../src/config/upstreams';
 import type { ActivityDeps } from './deps';
@@ -70,6 +71,7 @@ class Slice {
   private readonly session: DispatchSession;
   private readonly writer: SegmentWriter;
   private readonly progress: ShardProgress;
+  private readonly log: Logger;
   /** Wakes {@link run} from whatever it waits for, to look at what has changed. */
   private wake: () => void = () => undefined;
 
@@ -78,7 +80,9 @@ class Slice {
     private readonly open: OpenShard,
     private readonly route: ModelRoute,
   ) {
-    const { batch, ref } = open;
+    const { batch, ref, ledger } = open;
+    const slice = { batch: ref.batchId, shard: ref.shardIndex, slice: ledger.epoch };
+    this.log = deps.logger.child(slice);
     this.progress = deps.progress.open(ref);
     this.session = deps.dispatcher.open({
       batchId: ref.batchId,
@@ -100,13 +104,18 @@ class Slice {
   }
 
   async run(): Promise<SliceResult> {
+    const { ledger, shard } = this.open;
+    this.log.info({ answered: ledger.lineCount, lines: shard.lineCount }, 'slice has started');
     const release = this.startWatching();
     try {
       await this.takeLines();
       await this.waitUntil(() => this.isStopped || this.pending.size === 0);
       await this.session.drain();
       await this.writer.flush();
-      return await this.conclude();
+      const result = await this.conclude();
+      const { sealed, counts } = result;
+      this.log.info({ sealed, ...counts, stopped: [...this.reasons] }, 'slice has ended');
+      return result;
     } finally {
       this.session.abort();
       await this.writer.close();

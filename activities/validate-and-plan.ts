@@ -150,6 +150,8 @@ async function pass(deps: ActivityDeps, ref: BatchRef, plan: ShardPlan): Promise
   const { total, model } = plan;
   await deps.batches.putPlan(ref, plan);
   await deps.batches.apply(ref, { type: 'validation_passed', at: nowSeconds(deps), total, model });
+  const { length: shards } = plan.shards;
+  deps.logger.info({ batch: ref.batchId, total, shards }, 'input file is valid');
   return validResult(plan);
 }
 
@@ -169,6 +171,7 @@ async function fail(
     return { verdict: 'ended' };
   }
   await deps.batches.apply(ref, { type: 'validation_failed', at, errors: firstErrors });
+  deps.logger.info({ batch: ref.batchId, errors: errorCount }, 'input file is not valid');
   return { verdict: 'invalid', errorCount };
 }
 

@@ -6,11 +6,12 @@ import {
 } from '@temporalio/common';
 import { setCurrentDetails, upsertMemo, upsertSearchAttributes } from '@temporalio/workflow';
 import type { BatchStatus, EndReason } from '../src/domain/batch';
-import type { ShardCounts } from '../src/domain/workflow-contract';
+import { searchAttributeNames, type ShardCounts } from '../src/domain/workflow-contract';
 
-const statusKey = defineSearchAttributeKey('BatchStatus', SearchAttributeType.KEYWORD);
-const modelKey = defineSearchAttributeKey('BatchModel', SearchAttributeType.KEYWORD);
-const requestsKey = defineSearchAttributeKey('BatchRequests', SearchAttributeType.INT);
+const names = searchAttributeNames;
+const statusKey = defineSearchAttributeKey(names.status, SearchAttributeType.KEYWORD);
+const modelKey = defineSearchAttributeKey(names.model, SearchAttributeType.KEYWORD);
+const requestsKey = defineSearchAttributeKey(names.requests, SearchAttributeType.INT);
 
 export class BatchView {
   private status: BatchStatus = 'validating';

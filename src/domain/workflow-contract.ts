@@ -27,13 +27,21 @@ export function taskQueues(prefix: string): TaskQueues {
   };
 }
 
+export const searchAttributeNames = {
+  status: 'BatchStatus',
+  project: 'BatchProject',
+  model: 'BatchModel',
+  requests: 'BatchRequests',
+  expiresAt: 'BatchExpiresAt',
+} as const;
+
 /** Custom search attributes, by name and type; registered when the namespace is set up. */
 export const searchAttributes = {
-  BatchStatus: 'KEYWORD',
-  BatchProject: 'KEYWORD',
-  BatchModel: 'KEYWORD',
-  BatchRequests: 'INT',
-  BatchExpiresAt: 'DATETIME',
+  [searchAttributeNames.status]: 'KEYWORD',
+  [searchAttributeNames.project]: 'KEYWORD',
+  [searchAttributeNames.model]: 'KEYWORD',
+  [searchAttributeNames.requests]: 'INT',
+  [searchAttributeNames.expiresAt]: 'DATETIME',
 } as const;
 
 export interface BatchWorkflowInput {

@@ -7,6 +7,7 @@ import { batchKeys, batchesPrefix, openBatchKey } from '../domain/object-keys';
 import type { ShardPlan } from '../domain/shard-plan';
 import type { BatchRef, ShardCounts } from '../domain/workflow-contract';
 import { getJson, putJson } from './json-object';
+import { listIds } from './list-ids';
 import type { ListPage, ObjectStore } from './object-store';
 
 /** Content of a progress object: per shard index, the epoch and what its segments hold. */
@@ -118,13 +119,7 @@ export class BatchStore {
     projectId: ProjectId,
     options: { readonly after?: BatchId; readonly limit: number },
   ): Promise<ListPage<BatchId>> {
-    const prefix = batchesPrefix(projectId);
-    const page = await this.store.listFolders(prefix, {
-      ...(options.after !== undefined && { after: `${prefix}${options.after}/` }),
-      limit: options.limit,
-    });
-    const ids = page.items.map((folder) => folder.slice(prefix.length, -1)).filter(isBatchId);
-    return { items: ids, hasMore: page.hasMore };
+    return await listIds(this.store, batchesPrefix(projectId), isBatchId, options);
   }
 }
 

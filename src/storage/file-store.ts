@@ -13,6 +13,7 @@ import type { BatchId, FileId, ProjectId } from '../domain/ids';
 import { isFileId } from '../domain/ids';
 import { fileKeys, filesPrefix } from '../domain/object-keys';
 import { getJson, putJson } from './json-object';
+import { listIds } from './list-ids';
 import {
   StoreFault,
   type ByteRange,
@@ -64,13 +65,7 @@ export class FileStore {
     projectId: ProjectId,
     options: { readonly after?: FileId; readonly limit: number },
   ): Promise<ListPage<FileId>> {
-    const prefix = filesPrefix(projectId);
-    const page = await this.store.listFolders(prefix, {
-      ...(options.after !== undefined && { after: `${prefix}${options.after}/` }),
-      limit: options.limit,
-    });
-    const ids = page.items.map((folder) => folder.slice(prefix.length, -1)).filter(isFileId);
-    return { items: ids, hasMore: page.hasMore };
+    return await listIds(this.store, filesPrefix(projectId), isFileId, options);
   }
 
   /**

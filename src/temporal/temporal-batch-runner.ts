@@ -13,6 +13,7 @@ import type { BatchId } from '../domain/ids';
 import {
   batchWorkflowName,
   cancelSignalName,
+  searchAttributeNames,
   taskQueues,
   type BatchWorkflowInput,
 } from '../domain/workflow-contract';
@@ -21,9 +22,10 @@ import { EngineUnavailable, type BatchRunner } from './batch-runner';
 /** Longer than a restart of the engine's frontend takes, shorter than a client's patience. */
 const deadlineMs = 5_000;
 
-const statusKey = defineSearchAttributeKey('BatchStatus', SearchAttributeType.KEYWORD);
-const projectKey = defineSearchAttributeKey('BatchProject', SearchAttributeType.KEYWORD);
-const expiresAtKey = defineSearchAttributeKey('BatchExpiresAt', SearchAttributeType.DATETIME);
+const names = searchAttributeNames;
+const statusKey = defineSearchAttributeKey(names.status, SearchAttributeType.KEYWORD);
+const projectKey = defineSearchAttributeKey(names.project, SearchAttributeType.KEYWORD);
+const expiresAtKey = defineSearchAttributeKey(names.expiresAt, SearchAttributeType.DATETIME);
 
 export class TemporalBatchRunner implements BatchRunner {
   private readonly connection: Connection;

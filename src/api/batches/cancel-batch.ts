@@ -44,7 +44,7 @@ async function signalCancel(
     if (!(error instanceof EngineUnavailable)) {
       throw error;
     }
-    logger.warn({ batchId: record.id, err: error }, 'batch not told that it is cancelled');
+    logger.warn({ batch: record.id, err: error }, 'batch not told that it is cancelled');
   }
 }
 

@@ -1,0 +1,21 @@
+/**
+ * Writes the record of a batch that the API had no time to write, and its marker.
+ *
+ * Idempotent: a record that exists stays as it is. Does not heartbeat: it is a few small writes, and
+ * starts again from nothing. Never fails for good.
+ */
+import { isTerminal, type NewBatch } from '../src/domain/batch';
+import type { OpenBatchResult } from '../src/domain/workflow-contract';
+import type { ActivityDeps } from './deps';
+
+/** Says how the batch has ended, if it has: then there is nothing to open. */
+export async function openBatch(deps: ActivityDeps, batch: NewBatch): Promise<OpenBatchResult> {
+  const ref = { projectId: batch.projectId, batchId: batch.id };
+  const record = await deps.batches.get(ref);
+  if (record !== undefined && isTerminal(record.status)) {
+    return { endedAs: record.status };
+  }
+  await deps.batches.markOpen(ref);
+  await deps.batches.create(batch);
+  return { endedAs: null };
+}
