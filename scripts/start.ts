@@ -129,6 +129,7 @@ Longhaul is up; Ctrl-C stops it.
   Models           ${[...loadModelRoutes(stack.upstreamsFile, process.env).keys()].join(', ')}
   Temporal Web UI  ${stack.temporal.uiUrl}
   MinIO console    ${stack.store.consoleUrl} (user and password: ${stack.state.credentialsFile})
+  Processes        API ${stack.process('api').pid}, workers ${stack.workers.map(({ pid }) => pid).join(', ')}
   Logs             ${join(stack.state.path, 'logs')}
 
 Python:
