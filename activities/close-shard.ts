@@ -13,7 +13,7 @@ import { noUsage } from '../src/domain/usage';
 import type { CloseShardInput } from '../src/domain/workflow-contract';
 import { MissingObject, type ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
-import { openShard, type OpenShard } from './open-shard';
+import { loadShard, openShard, type OpenShard } from './open-shard';
 import { failedLine } from './result-line';
 import { SegmentWriter } from './segment-writer';
 import { unansweredLines } from './unanswered-lines';
@@ -21,7 +21,7 @@ import { unansweredLines } from './unanswered-lines';
 export async function closeShard(deps: ActivityDeps, input: CloseShardInput): Promise<void> {
   const written = { shard: input.shard.shardIndex, linesWritten: 0 };
   await heartbeating(written, async () => {
-    const opened = await openShard(deps, input.shard);
+    const opened = await openShard(deps, await loadShard(deps, input.shard));
     if (opened.seal !== undefined) {
       return;
     }

@@ -6,27 +6,36 @@ import type { Seal } from '../src/ledger/seal';
 import { takeOver, type ShardLedger } from '../src/ledger/shard-ledger';
 import { ledgerOptions, MissingObject, type ActivityDeps } from './deps';
 
-export interface OpenShard {
+/** A shard as it was planned. */
+export interface PlannedShard {
   readonly ref: ShardRef;
   readonly batch: BatchRecord;
   readonly model: string;
   readonly shard: Shard;
+}
+
+/** A shard whose newest epoch is this process's. */
+export interface OpenShard extends PlannedShard {
   readonly ledger: ShardLedger;
 }
 
-/** Takes the shard's next epoch, unless it is sealed. */
-export async function openShard(
-  deps: ActivityDeps,
-  ref: ShardRef,
-): Promise<{ readonly seal: Seal } | { readonly open: OpenShard; readonly seal?: undefined }> {
+export async function loadShard(deps: ActivityDeps, ref: ShardRef): Promise<PlannedShard> {
   const [batch, plan] = await Promise.all([deps.batches.get(ref), deps.batches.getPlan(ref)]);
   const shard = plan?.shards[ref.shardIndex];
   if (batch === undefined || plan === undefined || shard === undefined) {
     throw new MissingObject('record or plan', ref);
   }
-  const taken = await takeOver(ledgerOptions(deps, ref));
+  return { ref, batch, model: plan.model, shard };
+}
+
+/** Takes the shard's next epoch, unless it is sealed. */
+export async function openShard(
+  deps: ActivityDeps,
+  planned: PlannedShard,
+): Promise<{ readonly seal: Seal } | { readonly open: OpenShard; readonly seal?: undefined }> {
+  const taken = await takeOver(ledgerOptions(deps, planned.ref));
   return taken.seal === undefined
-    ? { open: { ref, batch, model: plan.model, shard, ledger: taken.ledger } }
+    ? { open: { ...planned, ledger: taken.ledger } }
     : { seal: taken.seal };
 }
 

@@ -23,7 +23,13 @@ import type { ModelRoute } from '../src/config/upstreams';
 import type { ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
 import { bodyFor } from './model-alias';
-import { openShard, sealedResult, type OpenShard } from './open-shard';
+import {
+  loadShard,
+  openShard,
+  sealedResult,
+  type OpenShard,
+  type PlannedShard,
+} from './open-shard';
 import type { ShardProgress } from './progress-reporter';
 import { answeredLine, failedLine } from './result-line';
 import { SegmentWriter } from './segment-writer';
@@ -47,20 +53,25 @@ const handOverSegmentCount = 8;
 type StopReason = 'time_up' | 'ended' | 'cancelled' | 'shutdown' | 'interrupted' | 'failed';
 
 export async function runSlice(deps: ActivityDeps, ref: ShardRef): Promise<SliceResult> {
-  const opened = await heartbeating(
-    { shard: ref.shardIndex, step: 'taking over' },
-    async () => await openShard(deps, ref),
-  );
-  if (opened.seal !== undefined) {
-    return sealedResult(opened.seal);
-  }
-  const route = deps.routes.get(opened.open.model);
+  const step = { shard: ref.shardIndex, step: 'taking over' };
+  const { route, opened } = await heartbeating(step, async () => {
+    const planned = await loadShard(deps, ref);
+    return { route: routeOf(deps, planned), opened: await openShard(deps, planned) };
+  });
+  return opened.seal === undefined
+    ? await new Slice(deps, opened.open, route).run()
+    : sealedResult(opened.seal);
+}
+
+/** Before the shard is taken over: an epoch for each attempt would be too many. */
+function routeOf(deps: ActivityDeps, { model, ref }: PlannedShard): ModelRoute {
+  const route = deps.routes.get(model);
   if (route === undefined) {
     throw new Error(
       `No upstream serves the model of the batch any more; add it to the upstreams file [batch=${ref.batchId}]`,
     );
   }
-  return await new Slice(deps, opened.open, route).run();
+  return route;
 }
 
 class Slice {

@@ -102,7 +102,8 @@ function assertNamesDiffer(upstreams: readonly { readonly name: string }[], path
 
 function readYaml(path: string): unknown {
   try {
-    return parseYaml(readFileSync(path, 'utf8'));
+    // Without the excerpt that the message would otherwise have: a key might stand there.
+    return parseYaml(readFileSync(path, 'utf8'), { prettyErrors: false });
   } catch (error) {
     throw new ConfigError(`The upstreams file ${path} cannot be read: ${String(error)}`, {
       cause: error,

@@ -85,6 +85,7 @@ describe('a file that is not usable is refused with what is wrong', () => {
       /missing\.yaml.*ENOENT/,
     );
     check('upstreams: [', /upstreams\.yaml cannot be read/);
+    check('upstreams: [{ api_key: sk-secret', /^((?!sk-secret)[^])*$/);
   });
 
   it('when there is no upstream', () => {
