@@ -1,7 +1,7 @@
 /** `npm start`: everything up until Ctrl-C, with its state kept. */
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { loadModelRoutes } from '../src/config/upstreams';
 import { parseOptions, userPath } from './cli/parse-options';
 import { runProgram, say } from './cli/run-program';
@@ -112,8 +112,10 @@ function ownFile(path: string, url: string | undefined): UpstreamChoice {
   if (url !== undefined) {
     throw new LocalError('Give either --upstream or --upstreams-file, not both.');
   }
-  if (!existsSync(path)) {
-    throw new LocalError(`There is no file ${path}.`);
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) {
+    throw new LocalError(
+      `There is no file ${path}: name an upstreams file, as docs/configuration.md describes it.`,
+    );
   }
   const models = [...loadModelRoutes(path, process.env).keys()];
   say(`The upstreams file ${path} names: ${models.join(', ')}`);

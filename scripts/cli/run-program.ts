@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+import { ConfigError } from '../../src/config/config';
 import { LocalError } from '../local/local-error';
 
 /** Ctrl-C, or being told to end. */
@@ -13,7 +15,8 @@ const interruptedExitCode = 130;
  * heeds; a second Ctrl-C ends the process at once. The work may abort it too, with what went wrong.
  *
  * @returns the exit code: that of the work, 130 when it was interrupted, 1 with one message on
- *   standard error for a {@link LocalError}.
+ *   standard error for what the user can put right: a {@link LocalError}, settings or an upstreams
+ *   file that are not usable, or what the system refuses.
  * @throws whatever else the work throws, which is a fault of ours.
  */
 export async function runProgram(
@@ -40,11 +43,30 @@ function exitCodeFor(error: unknown): number {
   if (error instanceof Interrupted) {
     return interruptedExitCode;
   }
-  if (error instanceof LocalError) {
-    say(`\n${error.message}`);
-    return 1;
+  const message = messageForUser(error);
+  if (message === undefined) {
+    throw error;
   }
-  throw error;
+  say(`\n${message}`);
+  return 1;
+}
+
+/** `undefined` for a fault of ours. */
+function messageForUser(error: unknown): string | undefined {
+  if (error instanceof LocalError) {
+    return error.message;
+  }
+  if (error instanceof ConfigError) {
+    return `${error.message}\nCorrect it as docs/configuration.md describes, and run the command again.`;
+  }
+  return isSystemError(error)
+    ? `The system refuses something: ${error.message}. Check that this is what you meant, that you may use it, and that the disk is not full.`
+    : undefined;
+}
+
+/** A call of the system that failed, such as ENOSPC, as against ERR_… of Node.js itself. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return types.isNativeError(error) && 'code' in error && 'syscall' in error;
 }
 
 /** Standard error is for people; standard output is left to results. */
