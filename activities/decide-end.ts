@@ -1,8 +1,10 @@
 /**
  * Decides how a batch ends, unless that is decided, and records it.
  *
- * Idempotent: the first decision holds, and recording it twice changes nothing. Does not heartbeat:
- * it is two small writes, and starts again from nothing. Never fails for good.
+ * Idempotent: the first decision holds, and recording it twice changes nothing.
+ * Heartbeats every second.
+ * Resumes from nothing: it is two small writes.
+ * Never fails for good.
  */
 import type { BatchEnd } from '../src/domain/batch';
 import type { DecideEndInput } from '../src/domain/workflow-contract';

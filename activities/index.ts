@@ -10,7 +10,7 @@ import type {
   DecideEndInput,
   FinalizeInput,
   OpenBatchResult,
-  ShardRef,
+  SliceInput,
   SliceResult,
   ValidationResult,
 } from '../src/domain/workflow-contract';
@@ -41,7 +41,7 @@ export interface ControlActivities {
 
 /** Activities of the inference role. */
 export interface InferenceActivities {
-  runSlice(shard: ShardRef): Promise<SliceResult>;
+  runSlice(input: SliceInput): Promise<SliceResult>;
 }
 
 /** Each holds a table of up to 128 MB at five million lines. */
@@ -50,7 +50,8 @@ const validationsInParallelMax = 2;
 export function createControlActivities(deps: ActivityDeps): ControlActivities {
   const validations = new Limiter(validationsInParallelMax);
   return {
-    openBatch: async (batch) => await openBatch(deps, batch),
+    openBatch: async (batch) =>
+      await heartbeating({ step: 'writing the record' }, async () => await openBatch(deps, batch)),
     validateAndPlan: async (ref) => {
       const release = await turnOf(deps, validations, ref);
       try {
@@ -59,7 +60,8 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
         release();
       }
     },
-    decideEnd: async (input) => await decideEnd(deps, input),
+    decideEnd: async (input) =>
+      await heartbeating({ step: 'deciding the end' }, async () => await decideEnd(deps, input)),
     closeShard: async (input) => {
       await closeShard(deps, input);
     },
@@ -92,5 +94,5 @@ async function turnOf(
 }
 
 export function createInferenceActivities(deps: ActivityDeps): InferenceActivities {
-  return { runSlice: async (shard) => await runSlice(deps, shard) };
+  return { runSlice: async (input) => await runSlice(deps, input) };
 }

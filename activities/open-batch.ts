@@ -1,8 +1,10 @@
 /**
  * Writes the record of a batch that the API had no time to write, and its marker.
  *
- * Idempotent: a record that exists stays as it is. Does not heartbeat: it is a few small writes, and
- * starts again from nothing. Never fails for good.
+ * Idempotent: a record that exists stays as it is.
+ * Heartbeats every second.
+ * Resumes from nothing: it is a few small writes.
+ * Never fails for good.
  */
 import { isTerminal, type NewBatch } from '../src/domain/batch';
 import type { OpenBatchResult } from '../src/domain/workflow-contract';

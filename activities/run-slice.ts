@@ -12,10 +12,11 @@
  * throws, also when it was cancelled: a failed attempt would hold the shard back.
  */
 import { Context } from '@temporalio/activity';
-import { segmentCountMax } from '../src/domain/limits';
+import { earlierAttemptsMax, segmentCountMax } from '../src/domain/limits';
 import { outcomeKinds } from '../src/domain/outcome';
 import { noUsage } from '../src/domain/usage';
-import type { ShardRef, SliceResult } from '../src/domain/workflow-contract';
+import type { LineAttempts } from '../src/domain/retry';
+import type { EarlierAttempts, SliceInput, SliceResult } from '../src/domain/workflow-contract';
 import type { SegmentLine } from '../src/ledger/segment';
 import type { Logger } from '../src/observability/logger';
 import type { DispatchSession, LineOutcome, LineRequest } from '../src/upstream/dispatcher';
@@ -52,14 +53,15 @@ const handOverSegmentCount = 8;
 /** `interrupted`: paused, reset or timed out by the engine, which wants to see the attempt fail. */
 type StopReason = 'time_up' | 'ended' | 'cancelled' | 'shutdown' | 'interrupted' | 'failed';
 
-export async function runSlice(deps: ActivityDeps, ref: ShardRef): Promise<SliceResult> {
+export async function runSlice(deps: ActivityDeps, input: SliceInput): Promise<SliceResult> {
+  const { earlierAttempts = {}, ...ref } = input;
   const step = { shard: ref.shardIndex, step: 'taking over' };
   const { route, opened } = await heartbeating(step, async () => {
     const planned = await loadShard(deps, ref);
     return { route: routeOf(deps, planned), opened: await openShard(deps, planned) };
   });
   return opened.seal === undefined
-    ? await new Slice(deps, opened.open, route).run()
+    ? await new Slice(deps, opened.open, { route, earlierAttempts }).run()
     : sealedResult(opened.seal);
 }
 
@@ -77,6 +79,8 @@ function routeOf(deps: ActivityDeps, { model, ref }: PlannedShard): ModelRoute {
 class Slice {
   /** Lines without an outcome, by ordinal. */
   private readonly pending = new Map<number, UnansweredLine>();
+  /** Failed attempts at lines that were given up, by ordinal. */
+  private readonly givenUp = new Map<string, LineAttempts>();
   private readonly reasons = new Set<StopReason>();
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly session: DispatchSession;
@@ -89,8 +93,12 @@ class Slice {
   constructor(
     private readonly deps: ActivityDeps,
     private readonly open: OpenShard,
-    private readonly route: ModelRoute,
+    private readonly input: {
+      readonly route: ModelRoute;
+      readonly earlierAttempts: EarlierAttempts;
+    },
   ) {
+    const { route } = input;
     const { batch, ref, ledger } = open;
     const slice = { batch: ref.batchId, shard: ref.shardIndex, slice: ledger.epoch };
     this.log = deps.logger.child(slice);
@@ -101,6 +109,11 @@ class Slice {
       endpoint: batch.endpoint,
       onOutcome: (request, outcome) => {
         this.onOutcome(request, outcome);
+      },
+      onGivenUp: ({ ordinal }, attempts) => {
+        if (this.givenUp.size < earlierAttemptsMax) {
+          this.givenUp.set(String(ordinal), attempts);
+        }
       },
     });
     this.writer = new SegmentWriter({
@@ -200,8 +213,10 @@ class Slice {
   private submit(line: UnansweredLine): void {
     this.pending.set(line.ordinal, line);
     this.deps.budget.add(sizeOf(line));
-    const body = bodyFor(this.route, line.body);
-    this.session.submit({ ordinal: line.ordinal, requestId: line.requestId, body });
+    const { ordinal, requestId } = line;
+    const body = bodyFor(this.input.route, line.body);
+    const earlierAttempts = this.input.earlierAttempts[ordinal];
+    this.session.submit({ ordinal, requestId, body, earlierAttempts });
   }
 
   private onOutcome(request: LineRequest, outcome: LineOutcome): void {
@@ -238,7 +253,12 @@ class Slice {
     if (this.reasons.has('interrupted')) {
       throw Context.current().cancellationSignal.reason;
     }
-    return { sealed: false, ended: this.reasons.has('ended'), counts: ledger.counts };
+    return {
+      sealed: false,
+      ended: this.reasons.has('ended'),
+      counts: ledger.counts,
+      ...(this.givenUp.size > 0 && { earlierAttempts: Object.fromEntries(this.givenUp) }),
+    };
   }
 
   private stop(reason: StopReason, graceMs?: number): void {

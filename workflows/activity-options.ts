@@ -13,24 +13,13 @@ import type { ControlActivities, InferenceActivities } from '../activities';
 const retry = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' } as const;
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
-/** Short activities: no heartbeat, a minute at most. */
+/** Control activities. They heartbeat every second, and may take hours on a large batch. */
 export function controlActivities(taskQueue: string, summary: string): ControlActivities {
   return proxyActivities<ControlActivities>({
     taskQueue,
     summary,
-    startToCloseTimeout: '2m',
-    cancellationType,
-    retry,
-  });
-}
-
-/** Activities that heartbeat every second and may take hours on a large batch. */
-export function longActivities(taskQueue: string, summary: string): ControlActivities {
-  return proxyActivities<ControlActivities>({
-    taskQueue,
-    summary,
     startToCloseTimeout: '24h',
-    heartbeatTimeout: '30s',
+    heartbeatTimeout: '20s',
     cancellationType,
     retry,
   });

@@ -40,7 +40,7 @@ import {
   type SliceResult,
   type TaskQueues,
 } from '../src/domain/workflow-contract';
-import { controlActivities, longActivities } from './activity-options';
+import { controlActivities } from './activity-options';
 import { BatchView } from './batch-view';
 import { shardWorkflow } from './shard.workflow';
 
@@ -87,7 +87,7 @@ class BatchRun {
       async () => await this.control('write the record').openBatch(this.input.batch),
     );
     if (opened.endedAs !== null) {
-      await this.long('remove the ledger').cleanUp(this.ref);
+      await this.control('remove the ledger').cleanUp(this.ref);
       return { status: opened.endedAs };
     }
     this.startExpiryTimer();
@@ -135,7 +135,7 @@ class BatchRun {
     // Not cancelled but told by the `end` object, so that it is run again should its worker die:
     // only its verdict says whether there are shards to close.
     const validation = await CancellationScope.nonCancellable(
-      async () => await this.long('validate and plan').validateAndPlan(this.ref),
+      async () => await this.control('validate and plan').validateAndPlan(this.ref),
     );
     if (validation.verdict !== 'valid') {
       this.isInvalid = validation.verdict === 'invalid';
@@ -227,10 +227,10 @@ class BatchRun {
     }
     if (end.reason !== 'failed') {
       const { ref, shardCount } = this;
-      await this.long('write the files').finalizeBatch({ ref, shardCount });
+      await this.control('write the files').finalizeBatch({ ref, shardCount });
     }
     this.view.ended(end.reason);
-    await this.long('remove the ledger').cleanUp(this.ref);
+    await this.control('remove the ledger').cleanUp(this.ref);
     return { status: end.reason };
   }
 
@@ -246,7 +246,7 @@ class BatchRun {
     const lane = async (): Promise<void> => {
       for (let index = remaining.shift(); index !== undefined; index = remaining.shift()) {
         const shard: ShardRef = { ...this.ref, shardIndex: index };
-        await this.long(`close shard ${index}`).closeShard({ shard, reason });
+        await this.control(`close shard ${index}`).closeShard({ shard, reason });
       }
     };
     await Promise.all(Array.from({ length: shardsInParallelMax }, lane));
@@ -258,9 +258,5 @@ class BatchRun {
 
   private control(summary: string): ReturnType<typeof controlActivities> {
     return controlActivities(this.queues.orchestrator, summary);
-  }
-
-  private long(summary: string): ReturnType<typeof longActivities> {
-    return longActivities(this.queues.orchestrator, summary);
   }
 }

@@ -12,14 +12,23 @@ import {
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ShardWorkflowInput, SliceResult } from '../src/domain/workflow-contract';
+import type {
+  EarlierAttempts,
+  ShardWorkflowInput,
+  SliceResult,
+} from '../src/domain/workflow-contract';
 import { inferenceActivities } from './activity-options';
 
 export async function shardWorkflow(input: ShardWorkflowInput): Promise<SliceResult> {
   const { shard, inferenceTaskQueue } = input;
+  let earlierAttempts: EarlierAttempts | undefined;
   for (let slice = 1; ; slice++) {
     const summary = `shard ${shard.shardIndex}, slice ${slice}`;
-    const result = await inferenceActivities(inferenceTaskQueue, summary).runSlice(shard);
+    const result = await inferenceActivities(inferenceTaskQueue, summary).runSlice({
+      ...shard,
+      ...(earlierAttempts !== undefined && { earlierAttempts }),
+    });
+    earlierAttempts = result.earlierAttempts;
     const { completed, failed } = result.counts;
     setCurrentDetails(`${slice} slices · ${completed} completed · ${failed} failed`);
     if (result.sealed || result.ended || CancellationScope.current().consideredCancelled) {

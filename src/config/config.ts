@@ -69,6 +69,7 @@ const workerSettings = {
     .pipe(z.array(z.enum(workerRoles)).min(1)),
   LONGHAUL_WORKER_SLICES_MAX: z.coerce.number().int().min(1).max(256).default(16),
   LONGHAUL_WORKER_BYTES_MAX: z.coerce.number().int().min(33_554_432).default(268_435_456),
+  LONGHAUL_OUTAGE_PATIENCE_MS: milliseconds(900_000),
   LONGHAUL_SLICE_DURATION_MS: milliseconds(300_000),
   LONGHAUL_CANCEL_GRACE_MS: milliseconds(30_000),
   LONGHAUL_SHUTDOWN_GRACE_MS: milliseconds(10_000),
@@ -114,6 +115,8 @@ export interface WorkerConfig extends SharedConfig {
   readonly slicesMax: number;
   /** Bytes of requests and answers that the process holds at a time. */
   readonly bytesMax: number;
+  /** For how long a line that is alone with its failures waits before they count. */
+  readonly outagePatienceMs: number;
   readonly sliceDurationMs: number;
   /** How long requests in flight may go on after their batch was cancelled or has expired. */
   readonly cancelGraceMs: number;
@@ -149,6 +152,7 @@ export function loadWorkerConfig(env: Environment): WorkerConfig {
     roles: read.LONGHAUL_WORKER_ROLES,
     slicesMax: read.LONGHAUL_WORKER_SLICES_MAX,
     bytesMax: read.LONGHAUL_WORKER_BYTES_MAX,
+    outagePatienceMs: read.LONGHAUL_OUTAGE_PATIENCE_MS,
     sliceDurationMs: read.LONGHAUL_SLICE_DURATION_MS,
     cancelGraceMs: read.LONGHAUL_CANCEL_GRACE_MS,
     shutdownGraceMs: read.LONGHAUL_SHUTDOWN_GRACE_MS,

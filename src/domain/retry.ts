@@ -1,11 +1,12 @@
 /**
  * The fate of an attempt at a request line, and how long to wait before the next one.
  *
- * An attempt ends in one of three ways. An *answer* is the line's result, good or bad. A *line
- * fault* may get better and uses up an attempt. A fault of the *route* or a *rate limit* says
- * nothing about the line: it waits, and the attempt is not counted — unless the same upstream
- * meanwhile answers other lines, which shows that this line is the trouble after all (a request
- * above its token limit would otherwise be refused for ever). A request that never reached the
+ * An *answer* is the line's result, good or bad. A *server error* may get better and uses up an
+ * attempt. An upstream that is *unavailable*, a *rate limit* or a fault of the *route* says nothing
+ * about the line: it waits, and the attempt is not counted — unless the same upstream meanwhile
+ * answers other lines, which shows that this line is the trouble after all (a request above its
+ * token limit would otherwise be refused for ever). A line that is alone with its failures cannot
+ * be told from an outage; only after some patience do they count. A request that never reached the
  * upstream cannot be the trouble and is never counted.
  */
 
@@ -19,15 +20,15 @@ export const attemptKinds = [
 ] as const;
 export type AttemptKind = (typeof attemptKinds)[number];
 
-/** How a failed attempt counts: `if_others_succeed` needs a 2xx for another line meanwhile. */
+/** When a failed attempt counts: `if_others_succeed` needs a 2xx for another line meanwhile. */
 interface AttemptPolicy {
-  readonly counts: 'always' | 'if_others_succeed' | 'unless_down' | 'never';
+  readonly counts: 'always' | 'if_others_succeed' | 'if_others_succeed_or_after_patience' | 'never';
   readonly attemptsMax: number;
 }
 
 export const attemptPolicies: Readonly<Record<Exclude<AttemptKind, 'answer'>, AttemptPolicy>> = {
   server_error: { counts: 'always', attemptsMax: 5 },
-  unavailable: { counts: 'unless_down', attemptsMax: 5 },
+  unavailable: { counts: 'if_others_succeed_or_after_patience', attemptsMax: 5 },
   unreachable: { counts: 'never', attemptsMax: Number.POSITIVE_INFINITY },
   rate_limited: { counts: 'if_others_succeed', attemptsMax: 20 },
   route_fault: { counts: 'if_others_succeed', attemptsMax: 5 },
@@ -37,8 +38,8 @@ export const attemptPolicies: Readonly<Record<Exclude<AttemptKind, 'answer'>, At
 export interface AttemptContext {
   /** The upstream answered another line with 2xx since this line's attempt before, or since it began. */
   readonly othersSucceeded: boolean;
-  /** The circuit breaker holds the upstream for down. */
-  readonly upstreamDown: boolean;
+  /** The line has failed for long, on a route that is not held for down. */
+  readonly patienceIsOver: boolean;
 }
 
 /**
@@ -83,11 +84,21 @@ export function attemptCounts(
       return true;
     case 'if_others_succeed':
       return context.othersSucceeded;
-    case 'unless_down':
-      return !context.upstreamDown;
+    case 'if_others_succeed_or_after_patience':
+      return context.othersSucceeded || context.patienceIsOver;
     case 'never':
       return false;
   }
+}
+
+/** What a line's attempts have come to, as one slice hands it to the next. */
+export interface LineAttempts {
+  /** Failed attempts, counted or not. */
+  readonly failed: number;
+  /** Failed attempts that count: each kind by itself, so that one does not use up another's. */
+  readonly counted: Readonly<Partial<Record<Exclude<AttemptKind, 'answer'>, number>>>;
+  /** For how long the line has failed, in milliseconds. */
+  readonly failingMs: number;
 }
 
 const backoffMsMin = 500;

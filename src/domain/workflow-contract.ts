@@ -4,6 +4,7 @@
  */
 import type { EndReason, NewBatch, TerminalStatus } from './batch';
 import type { BatchId, ProjectId } from './ids';
+import type { LineAttempts } from './retry';
 
 export const batchWorkflowName = 'batchWorkflow';
 export const shardWorkflowName = 'shardWorkflow';
@@ -76,11 +77,20 @@ export interface ShardCounts {
   readonly failed: number;
 }
 
+/** Failed attempts at lines that a slice gave up, by ordinal. */
+export type EarlierAttempts = Readonly<Record<string, LineAttempts>>;
+
+export interface SliceInput extends ShardRef {
+  readonly earlierAttempts?: EarlierAttempts;
+}
+
 export interface SliceResult {
   readonly sealed: boolean;
   /** The slice stopped because the batch's `end` object exists. */
   readonly ended: boolean;
   readonly counts: ShardCounts;
+  /** For the next slice; absent when there are none. */
+  readonly earlierAttempts?: EarlierAttempts;
 }
 
 export interface OpenBatchResult {

@@ -1,6 +1,6 @@
 /**
- * Holds a route for down after many failures in a row, and then lets one request at a time try
- * whether it is back: after 1 s, and ever more rarely down to every 30 s. Any answer closes it.
+ * Holds a route for down after many failures in a row, not all of them of one line that may itself be
+ * the trouble, and then lets one request at a time try whether it is back: after 1 s, and ever more rarely down to every 30 s. Any answer closes it.
  *
  *   closed ──10 failures──► open ──delay──► probe due ──sent──► probing
  *     ▲                      ▲                                   │  │
@@ -23,11 +23,18 @@ export interface CircuitBreakerOptions {
   onProbeDue(): void;
 }
 
+interface BreakerFailure {
+  readonly isProbe: boolean;
+  readonly suspect?: string | undefined;
+}
+
 type State = 'closed' | 'open' | 'probe_due' | 'probing';
 
 export class CircuitBreaker {
   private state: State = 'closed';
   private failures = 0;
+  /** The line that all failures in a row are of; null when they are of several, or of no line. */
+  private suspect: string | null | undefined;
   private probes = 0;
   private cancelTimer: (() => void) | undefined;
 
@@ -53,6 +60,7 @@ export class CircuitBreaker {
 
   onAnswer(): void {
     this.failures = 0;
+    this.suspect = undefined;
     if (this.state === 'closed') {
       return;
     }
@@ -62,9 +70,13 @@ export class CircuitBreaker {
     this.options.onClose();
   }
 
-  onFailure(cause: number | string, isProbe: boolean): void {
+  /** @param failure.suspect the line, when that may have caused the failure. */
+  onFailure(cause: number | string, failure: BreakerFailure): void {
+    const { isProbe, suspect = null } = failure;
     this.failures += 1;
-    if (this.state === 'closed' && this.failures >= failuresToOpen) {
+    this.suspect = this.suspect === undefined || this.suspect === suspect ? suspect : null;
+    const isRouteDown = this.failures >= failuresToOpen && this.suspect === null;
+    if (this.state === 'closed' && isRouteDown) {
       this.waitForProbe();
       this.options.onOpen(cause);
     } else if (isProbe && this.state === 'probing') {

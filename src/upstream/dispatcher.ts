@@ -3,6 +3,7 @@ import type { ModelRoute } from '../config/upstreams';
 import type { Endpoint } from '../domain/endpoints';
 import type { BatchId, RequestId } from '../domain/ids';
 import type { LineFailure } from '../domain/outcome';
+import type { LineAttempts } from '../domain/retry';
 import type { Usage } from '../domain/usage';
 
 /** One request line on its way; `ordinal` comes back with its outcome. */
@@ -11,6 +12,8 @@ export interface LineRequest {
   readonly requestId: RequestId;
   /** Goes upstream byte for byte. */
   readonly body: Uint8Array;
+  /** What an earlier session was told when it gave the line up. */
+  readonly earlierAttempts?: LineAttempts | undefined;
 }
 
 /** The upstream's last word on a line. `body` is one JSON value without raw line breaks. */
@@ -33,6 +36,8 @@ export interface SessionOptions {
   readonly endpoint: Endpoint;
   /** Called once for each submitted line, unless the line is given up; must not throw. */
   onOutcome(request: LineRequest, outcome: LineOutcome): void;
+  /** Called for each line that is given up after failed attempts; must not throw. */
+  onGivenUp(request: LineRequest, attempts: LineAttempts): void;
 }
 
 /**

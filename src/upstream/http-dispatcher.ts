@@ -8,6 +8,11 @@ export interface HttpDispatcherOptions {
   readonly logger: Logger;
   /** Holds answers while they arrive. */
   readonly budget: ByteBudget;
+  /**
+   * For how long a line that is alone with its failures waits before they count: about what it takes
+   * to restart an inference server.
+   */
+  readonly outagePatienceMs: number;
   readonly clock?: Clock;
   /** In [0, 1). */
   readonly random?: () => number;
@@ -15,14 +20,20 @@ export interface HttpDispatcherOptions {
 
 /** Talks to upstreams over HTTP/1.1 with keep-alive; one lane for each upstream, by its name. */
 export function createHttpDispatcher(options: HttpDispatcherOptions): Dispatcher {
-  const { logger, budget, clock = systemClock, random = Math.random } = options;
+  const { logger, budget, outagePatienceMs, clock = systemClock, random = Math.random } = options;
   const lanes = new Map<string, Lane>();
   return {
     open(session) {
       const { upstream } = session.route;
       let lane = lanes.get(upstream.name);
       if (lane === undefined) {
-        lane = new Lane(upstream, { clock, random, logger, budget });
+        lane = new Lane(upstream, {
+          clock,
+          random,
+          logger,
+          budget,
+          outagePatienceMs,
+        });
         lanes.set(upstream.name, lane);
       }
       return lane.open(session);

@@ -35,6 +35,7 @@ export interface LaneOptions {
   readonly random: () => number;
   readonly logger: Logger;
   readonly budget: ByteBudget;
+  readonly outagePatienceMs: number;
 }
 
 export class Lane implements SessionHost {
@@ -201,14 +202,18 @@ export class Lane implements SessionHost {
     if (kind === 'server_error' || kind === 'rate_limited') {
       route.breaker.onAnswer();
     } else {
-      route.breaker.onFailure(attempt.cause, isProbe);
+      const suspect = kind === 'unavailable' ? line.request.requestId : undefined;
+      route.breaker.onFailure(attempt.cause, { isProbe, suspect });
     }
     if (attempt.congested) {
       this.pacing.onCongestion(attempt, { number, sent: this.sent });
     }
-    const isLast = line.fail(kind, {
+    const isLast = line.fail({
+      kind,
       othersSucceeded: route.successes > (line.successesSeen ?? 0),
-      upstreamDown: route.breaker.isOpen,
+      isRouteDown: route.breaker.isOpen,
+      now: this.clock.now(),
+      patienceMs: this.options.outagePatienceMs,
     });
     line.successesSeen = route.successes;
     if (isLast) {

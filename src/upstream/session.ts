@@ -1,5 +1,5 @@
 import type { BatchId } from '../domain/ids';
-import { attemptCounts, attemptPolicies, type AttemptContext } from '../domain/retry';
+import { attemptCounts, attemptPolicies, type LineAttempts } from '../domain/retry';
 import type { FailedAttemptKind } from './attempt';
 import type { Clock } from './clock';
 import type { DispatchSession, LineOutcome, LineRequest, SessionOptions } from './dispatcher';
@@ -29,38 +29,62 @@ export interface SessionTarget {
 
 type State = 'open' | 'draining' | 'aborted';
 
+/** What is known when an attempt has failed. */
+export interface FailedAttempt {
+  readonly kind: FailedAttemptKind;
+  readonly othersSucceeded: boolean;
+  /** The circuit breaker holds the route for down. */
+  readonly isRouteDown: boolean;
+  /** By the dispatcher's clock, in milliseconds. */
+  readonly now: number;
+  readonly patienceMs: number;
+}
+
 /** A request line on its way, with what its attempts have come to so far. */
 export class Line {
   /** Successes of the route when the line's latest attempt was judged, or its first one sent. */
   successesSeen: number | undefined;
-  private failed = 0;
-  private counted: Partial<Record<FailedAttemptKind, number>> | undefined;
+  private failed: number;
+  private readonly counted: Partial<Record<FailedAttemptKind, number>>;
+  /** Since when the line has failed without its route being held for down. */
+  private failingSince: number | undefined;
 
   constructor(
     readonly session: LineSession,
     readonly request: LineRequest,
-  ) {}
+    now: number,
+  ) {
+    const { failed, counted, failingMs } = request.earlierAttempts ?? noAttempts;
+    this.failed = failed;
+    this.counted = { ...counted };
+    this.failingSince = failed === 0 ? undefined : now - failingMs;
+  }
 
   /** Failed attempts, counted or not. */
   get failures(): number {
     return this.failed;
   }
 
-  /**
-   * Records a failed attempt; returns whether it was the last. Each kind has its own count: a line
-   * that was refused a few times for load still has all its attempts when a server error comes.
-   */
-  fail(kind: FailedAttemptKind, context: AttemptContext): boolean {
+  /** Records a failed attempt; returns whether it was the last. */
+  fail({ kind, othersSucceeded, isRouteDown, now, patienceMs }: FailedAttempt): boolean {
     this.failed += 1;
-    if (!attemptCounts(kind, context)) {
+    this.failingSince = isRouteDown ? undefined : (this.failingSince ?? now);
+    const patienceIsOver = this.failingSince !== undefined && now - this.failingSince >= patienceMs;
+    if (!attemptCounts(kind, { othersSucceeded, patienceIsOver })) {
       return false;
     }
-    this.counted ??= {};
     const count = (this.counted[kind] ?? 0) + 1;
     this.counted[kind] = count;
     return count >= attemptPolicies[kind].attemptsMax;
   }
+
+  attempts(now: number): LineAttempts {
+    const { failed, counted, failingSince } = this;
+    return { failed, counted, failingMs: failingSince === undefined ? 0 : now - failingSince };
+  }
 }
+
+const noAttempts: LineAttempts = { failed: 0, counted: {}, failingMs: 0 };
 
 /**
  * The lines of one slice: ready to be sent, in flight, or waiting for their next attempt. A line
@@ -116,7 +140,7 @@ export class LineSession implements DispatchSession, Member<Line> {
   /** A line that comes after {@link drain} or {@link abort} is given up like the others. */
   submit(request: LineRequest): void {
     if (this.isOpen) {
-      this.ready.push(new Line(this, request));
+      this.ready.push(new Line(this, request, this.host.clock.now()));
       this.host.onReady(this);
     }
   }
@@ -162,6 +186,8 @@ export class LineSession implements DispatchSession, Member<Line> {
         this.comeBack(line);
       });
       this.waiting.set(line, cancel);
+    } else {
+      this.giveUp(line);
     }
     this.afterLanding();
   }
@@ -189,12 +215,21 @@ export class LineSession implements DispatchSession, Member<Line> {
     if (!this.isAborted) {
       this.state = state;
     }
-    this.ready.length = 0;
-    for (const cancel of this.waiting.values()) {
+    for (const line of this.ready.splice(0)) {
+      this.giveUp(line);
+    }
+    for (const [line, cancel] of this.waiting) {
       cancel();
+      this.giveUp(line);
     }
     this.waiting.clear();
     this.wakeRoom();
+  }
+
+  private giveUp(line: Line): void {
+    if (line.failures > 0) {
+      this.options.onGivenUp(line.request, line.attempts(this.host.clock.now()));
+    }
   }
 
   private wakeRoom(): void {

@@ -100,7 +100,11 @@ async function createDeps({ config, env, logger, pid }: WorkerContext): Promise<
     batches,
     files: new FileStore(store),
     routes: loadModelRoutes(config.upstreamsFile, env),
-    dispatcher: createHttpDispatcher({ logger, budget }),
+    dispatcher: createHttpDispatcher({
+      logger,
+      budget,
+      outagePatienceMs: config.outagePatienceMs,
+    }),
     budget,
     progress: new ProgressReporter(batches, `${pid}-${randomHex()}`, logger),
     endWatch: new EndWatch(batches, logger),

@@ -36,6 +36,7 @@ beforeAll(async () => {
   stack = await startStack({
     stateDir: join(stateDir, 'stack'),
     upstream: { kind: 'file', path },
+    workerEnv: { LONGHAUL_OUTAGE_PATIENCE_MS: '3000' },
   });
   client = clientOf(stack);
 }, 120_000);

@@ -57,6 +57,7 @@ describe('defaults', () => {
       roles: ['orchestrator', 'inference'],
       slicesMax: 16,
       bytesMax: 268_435_456,
+      outagePatienceMs: 900_000,
       sliceDurationMs: 300_000,
       cancelGraceMs: 30_000,
       shutdownGraceMs: 10_000,

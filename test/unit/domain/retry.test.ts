@@ -22,12 +22,12 @@ test('a status says what an attempt was', () => {
 
 test('whether a failed attempt counts depends on how the upstream does otherwise', () => {
   type FailedKind = Exclude<AttemptKind, 'answer'>;
-  const contexts: AttemptContext[] = [false, true].flatMap((upstreamDown) =>
-    [false, true].map((othersSucceeded) => ({ othersSucceeded, upstreamDown })),
+  const contexts: AttemptContext[] = [false, true].flatMap((patienceIsOver) =>
+    [false, true].map((othersSucceeded) => ({ othersSucceeded, patienceIsOver })),
   );
   const expected: Readonly<Record<FailedKind, (context: AttemptContext) => boolean>> = {
     server_error: () => true,
-    unavailable: ({ upstreamDown }) => !upstreamDown,
+    unavailable: ({ othersSucceeded, patienceIsOver }) => othersSucceeded || patienceIsOver,
     unreachable: () => false,
     rate_limited: ({ othersSucceeded }) => othersSucceeded,
     route_fault: ({ othersSucceeded }) => othersSucceeded,

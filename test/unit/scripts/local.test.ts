@@ -74,6 +74,42 @@ describe('a state folder', () => {
     writeFileSync(join(folder(), 'lock'), '999999999');
     expect(openStateFolder(folder()).path).toBe(folder());
   });
+
+  it('is made with the folders above it, for its owner only', () => {
+    const path = join(folder(), 'a', 'b');
+    expect(openStateFolder(path).path).toBe(path);
+    expect(statSync(path).mode & 0o777).toBe(0o700);
+  });
+
+  it('that is a file, or below one, is refused', () => {
+    const file = join(folder(), 'file');
+    writeFileSync(file, '');
+    const check = (path: string, fault: string): void => {
+      expect(() => openStateFolder(path)).toThrow(
+        `The state folder ${path} cannot be used: ${fault}. It must be a folder that you may write to.`,
+      );
+    };
+    check(file, `EEXIST: file already exists, mkdir '${file}'`);
+    const below = join(file, 'state');
+    check(below, `ENOTDIR: not a directory, stat '${below}'`);
+  });
+
+  it('where nobody can make one is refused', () => {
+    expect(() => openStateFolder('/proc/longhaul/state')).toThrow(
+      'The state folder /proc/longhaul/state cannot be used: E',
+    );
+  });
+
+  it.each(['', '{"apiKey": "sk-', 'null', '{"apiKey":"sk-1","minioUser":"","minioPassword":"p"}'])(
+    'with broken credentials is refused, and they are not shown: %j',
+    (text) => {
+      const file = join(folder(), 'credentials.json');
+      writeFileSync(file, text);
+      expect(() => openStateFolder(folder())).toThrow(
+        `The credentials file ${file} is broken: restore it, or delete it to have new credentials made (files and batches stay, clients need the new API key).`,
+      );
+    },
+  );
 });
 
 describe('the upstreams file', () => {

@@ -16,7 +16,7 @@ function aBreaker(): { breaker: CircuitBreaker; clock: ManualClock; events: stri
 
 function fail(breaker: CircuitBreaker, times: number): void {
   for (let time = 0; time < times; time++) {
-    breaker.onFailure('ECONNRESET', breaker.onSent());
+    breaker.onFailure('ECONNRESET', { isProbe: breaker.onSent() });
   }
 }
 
@@ -29,6 +29,16 @@ describe('a circuit breaker', () => {
     expect(breaker.isOpen).toBe(true);
     expect(breaker.admits()).toBe(false);
     expect(events).toEqual(['open ECONNRESET']);
+  });
+
+  it('opens for the failures of one line only when others fail as well', () => {
+    const { breaker } = aBreaker();
+    for (let time = 0; time < 20; time++) {
+      breaker.onFailure('ECONNRESET', { isProbe: false, suspect: 'a' });
+    }
+    expect(breaker.isOpen).toBe(false);
+    breaker.onFailure('ECONNRESET', { isProbe: false, suspect: 'b' });
+    expect(breaker.isOpen).toBe(true);
   });
 
   it('starts counting again with each answer', () => {
@@ -49,7 +59,7 @@ describe('a circuit breaker', () => {
       expect(breaker.admits()).toBe(true);
       expect(breaker.onSent()).toBe(true);
       expect(breaker.admits()).toBe(false);
-      breaker.onFailure(503, true);
+      breaker.onFailure(503, { isProbe: true });
     }
     const times = events.map((event) => Number(event.replace('probe at ', '')));
     const sinceRound = times.map((time, round) => time - round * 30_000);
@@ -60,7 +70,7 @@ describe('a circuit breaker', () => {
     const { breaker, clock, events } = aBreaker();
     fail(breaker, 10);
     clock.advance(1_000);
-    breaker.onFailure('ECONNRESET', false);
+    breaker.onFailure('ECONNRESET', { isProbe: false });
     expect(breaker.admits()).toBe(true);
     expect(events).toEqual(['open ECONNRESET', 'probe at 1000']);
   });

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import type { ModelRoute } from '../../../src/config/upstreams';
+import type { LineAttempts } from '../../../src/domain/retry';
 import { makeBatchId, makeRequestId, type BatchId } from '../../../src/domain/ids';
 import { ByteBudget } from '../../../src/upstream/byte-budget';
 import type { Clock } from '../../../src/upstream/clock';
@@ -145,7 +146,7 @@ export interface LogLine {
 }
 
 /** A dispatcher on a fast clock, and what it logged. */
-function fastDispatcher(options: Pick<HttpDispatcherOptions, 'budget'>): {
+function fastDispatcher(options: Pick<HttpDispatcherOptions, 'budget' | 'outagePatienceMs'>): {
   dispatcher: Dispatcher;
   logs: LogLine[];
 } {
@@ -201,6 +202,7 @@ export function lineRequest(ordinal: number, batchId: BatchId = batchA): LineReq
 /** A session whose outcomes are kept. */
 export class RecordingSession {
   readonly outcomes = new Map<number, LineOutcome>();
+  readonly givenUp = new Map<number, LineAttempts>();
   readonly session: DispatchSession;
   private waiters: (() => void)[] = [];
 
@@ -222,6 +224,9 @@ export class RecordingSession {
           wake();
         });
         this.waiters = [];
+      },
+      onGivenUp: ({ ordinal }, attempts) => {
+        this.givenUp.set(ordinal, attempts);
       },
     });
   }
@@ -287,7 +292,8 @@ export class Harness {
   logs!: LogLine[];
   budget!: ByteBudget;
 
-  constructor() {
+  /** Without patience failures count at once; other tests say how much there is. */
+  constructor(readonly outagePatienceMs = 0) {
     beforeEach(async () => {
       this.upstream = await ScriptedUpstream.start(answerAll);
       this.budget = new ByteBudget(Infinity);
