@@ -1,7 +1,17 @@
 /** The folder in which a stack keeps everything: who uses it, its secrets, and where things are in it. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
 import { LocalError } from './local-error';
 
 export interface StateFolder {
@@ -18,15 +28,20 @@ export interface StateFolder {
 }
 
 /** Made at random when the folder is first used, and kept in it for its owner's eyes only. */
-interface Credentials {
-  readonly apiKey: string;
-  readonly minioUser: string;
-  readonly minioPassword: string;
-}
+type Credentials = Readonly<z.infer<typeof credentialsSchema>>;
 
-/** @throws {@link LocalError} when another process that is alive uses the folder. */
+const credentialsSchema = z.object({
+  apiKey: z.string().min(1),
+  minioUser: z.string().min(1),
+  minioPassword: z.string().min(1),
+});
+
+/**
+ * @throws {@link LocalError} when the folder cannot be made or written to, another process that is
+ *   alive uses it, or its credentials are broken.
+ */
 export function openStateFolder(path: string): StateFolder {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  ensureFolder(path);
   const lockFile = join(path, 'lock');
   lock(lockFile, path);
   const credentialsFile = join(path, 'credentials.json');
@@ -53,6 +68,29 @@ export function openStateFolder(path: string): StateFolder {
 export function clearStateFolder(path: string): void {
   assertUnlocked(join(path, 'lock'), path);
   rmSync(path, { recursive: true, force: true });
+}
+
+function ensureFolder(path: string): void {
+  try {
+    makeFolder(path);
+    accessSync(path, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new LocalError(
+      `The state folder ${path} cannot be used: ${(error as Error).message}. It must be a folder that you may write to.`,
+    );
+  }
+}
+
+/** Step by step: in /proc, where nobody can make a folder, Node's recursive call never returns. */
+function makeFolder(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) {
+    return;
+  }
+  if (found === undefined) {
+    makeFolder(dirname(path));
+  }
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /** Two Temporals on one database file would destroy it. */
@@ -85,15 +123,27 @@ function isAlive(pid: number): boolean {
 function loadOrMakeCredentials(path: string): Credentials {
   const kept = readIfPresent(path);
   if (kept !== undefined) {
-    return JSON.parse(kept) as Credentials;
+    return parseCredentials(kept, path);
   }
   const credentials: Credentials = {
     apiKey: `sk-${randomBytes(24).toString('base64url')}`,
     minioUser: `longhaul-${randomBytes(4).toString('hex')}`,
     minioPassword: randomBytes(24).toString('base64url'),
   };
-  writeFileSync(path, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600 });
+  const unfinished = `${path}.unfinished`;
+  writeFileSync(unfinished, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600 });
+  renameSync(unfinished, path);
   return credentials;
+}
+
+function parseCredentials(text: string, path: string): Credentials {
+  try {
+    return credentialsSchema.parse(JSON.parse(text));
+  } catch {
+    throw new LocalError(
+      `The credentials file ${path} is broken: restore it, or delete it to have new credentials made (files and batches stay, clients need the new API key).`,
+    );
+  }
 }
 
 function readIfPresent(path: string): string | undefined {
