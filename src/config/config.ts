@@ -113,7 +113,10 @@ export interface WorkerConfig extends SharedConfig {
   readonly roles: readonly WorkerRole[];
   /** Slices that run at a time on each of the two inference queues. */
   readonly slicesMax: number;
-  /** Bytes of requests and answers that the process holds at a time. */
+  /**
+   * Bytes of requests, answers and results not yet committed above which the process takes no new
+   * request. Answers to those in flight come on top, each of at most `answerBytesMax`.
+   */
   readonly bytesMax: number;
   /** For how long a line that is alone with its failures waits before they count. */
   readonly outagePatienceMs: number;
