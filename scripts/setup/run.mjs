@@ -2,14 +2,18 @@
 import { spawn } from 'node:child_process';
 import { projectRoot } from './project.mjs';
 
+/** Of a program that was killed because its time was up; as of the command `timeout`. */
+export const timeoutExitCode = 124;
+
 const interrupts = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /**
- * Runs a program to its end and keeps what it prints (both streams, in order).
+ * Runs a program to its end, or until `timeoutMs` have passed, and keeps what it prints (both
+ * streams, in order).
  *
  * @returns `{ exitCode, output }`; a program that cannot be started has exit code 127.
  */
-export function capture(command, args, options = {}) {
+export function capture(command, args, { timeoutMs, ...options } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd: projectRoot,
@@ -19,8 +23,18 @@ export function capture(command, args, options = {}) {
     const chunks = [];
     child.stdout.on('data', (chunk) => chunks.push(chunk));
     child.stderr.on('data', (chunk) => chunks.push(chunk));
-    const end = (exitCode, note = '') =>
+    const giveUp = () => {
+      end(timeoutExitCode);
+      child.kill('SIGKILL');
+      // What the program has started may hold them open.
+      child.stdout.destroy();
+      child.stderr.destroy();
+    };
+    const timer = timeoutMs === undefined ? undefined : setTimeout(giveUp, timeoutMs);
+    const end = (exitCode, note = '') => {
+      clearTimeout(timer);
       resolve({ exitCode, output: Buffer.concat(chunks).toString('utf8') + note });
+    };
     child.on('error', (error) => end(127, String(error.message)));
     child.on('close', (code) => end(code ?? 1));
   });

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { inProject, SetupError, withElapsedTime } from './project.mjs';
-import { capture } from './run.mjs';
+import { capture, timeoutExitCode } from './run.mjs';
 
 /** `versionPattern` says whether `--version` printed what this program prints. */
 export const servers = {
@@ -35,6 +35,10 @@ export const servers = {
 };
 
 const goVersionMin = [1, 26, 4];
+
+/** A program that takes longer to say its version hangs, whatever it waits for. */
+const versionTimeoutMs = 10_000;
+const noAnswer = `did not say its version within ${versionTimeoutMs / 1000} s`;
 
 /**
  * Built servers are kept in LONGHAUL_CACHE_DIR, or else in the project.
@@ -91,7 +95,10 @@ function isExecutable(path) {
 
 /** Why a program is not the server, to go after "which"; `undefined` when it is. */
 async function faultOf(name, path) {
-  const { exitCode, output } = await capture(path, ['--version']);
+  const { exitCode, output } = await capture(path, ['--version'], { timeoutMs: versionTimeoutMs });
+  if (exitCode === timeoutExitCode) {
+    return noAnswer;
+  }
   if (exitCode !== 0) {
     return 'cannot be run';
   }
@@ -158,7 +165,15 @@ async function assertGo(name, env) {
   const remedy =
     `install Go ${goVersionMin.join('.')} or newer (https://go.dev/dl), ` +
     `or install ${name} and put it on PATH or into ${servers[name].variable}.`;
-  const { exitCode, output } = await capture('go', ['version'], { env: goEnvironment(env) });
+  const { exitCode, output } = await capture('go', ['version'], {
+    env: goEnvironment(env),
+    timeoutMs: versionTimeoutMs,
+  });
+  if (exitCode === timeoutExitCode) {
+    throw new SetupError(
+      `There is no ${name} on this machine, and its Go, which would build it, ${noAnswer}: ${remedy}`,
+    );
+  }
   const version = /go(\d+)\.(\d+)(?:\.(\d+))?/.exec(output);
   if (exitCode !== 0 || version === null) {
     throw new SetupError(

@@ -18,12 +18,7 @@ async function launch(
   programs: Readonly<Record<string, string>> = {},
   env: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
-  const bin = join(folder(), 'bin');
-  mkdirSync(bin, { recursive: true });
-  for (const [name, script] of Object.entries(programs)) {
-    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
-    chmodSync(join(bin, name), 0o755);
-  }
+  const bin = install(join(folder(), 'bin'), programs);
   const cache = join(folder(), 'cache');
   return await new Promise((resolve) => {
     const command = [join(root, 'scripts', 'longhaul.mjs'), ...args];
@@ -32,6 +27,16 @@ async function launch(
       resolve({ exitCode: error === null ? 0 : error.code, stdout, stderr });
     });
   });
+}
+
+/** Makes shell scripts of these names; returns their folder. */
+function install(bin: string, programs: Readonly<Record<string, string>>): string {
+  mkdirSync(bin, { recursive: true });
+  for (const [name, script] of Object.entries(programs)) {
+    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(bin, name), 0o755);
+  }
+  return bin;
 }
 
 const temporal = 'echo "temporal version 1.8.2 (Server 1.31.2, UI 2.50.1)"';
@@ -74,6 +79,22 @@ describe('the servers', () => {
     const { exitCode, stderr } = await launch(['servers'], { temporal: old, minio });
     expect(exitCode).toBe(1);
     expect(stderr).toContain('bin/temporal, which is older than server 1.29.');
+  });
+
+  it('that hang are passed over, and so is a Go that does', async () => {
+    // The shell's child keeps its output open, as that of a wrapper script would.
+    const hanging = '/bin/sleep 15; :';
+    const otherPath = install(join(folder(), 'other'), { minio, go: hanging });
+    const [server, go] = await Promise.all([
+      launch(['servers'], { temporal: hanging, minio }),
+      launch(['servers'], {}, { PATH: otherPath }),
+    ]);
+    expect(server.exitCode).toBe(1);
+    expect(server.stderr).toContain('bin/temporal, which did not say its version within 10 s.');
+    expect(go.exitCode).toBe(1);
+    expect(go.stderr).toContain(
+      'There is no temporal on this machine, and its Go, which would build it, did not say its version within 10 s: install Go',
+    );
   });
 
   it('cannot be built without Go, or with an old one, which is said with the remedy', async () => {
