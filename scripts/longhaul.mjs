@@ -14,10 +14,20 @@ if (major < nodeVersionMin[0] || (major === nodeVersionMin[0] && minor < nodeVer
   process.exit(1);
 }
 
+/** `undefined` for a fault of ours, which is shown as it is. */
+function messageForUser(error) {
+  if (error?.name === 'SetupError') {
+    return `\n${error.message}`;
+  }
+  return typeof error?.syscall === 'string'
+    ? `\nThe system refuses something: ${error.message}. Check that you may use it, and that the disk is not full.`
+    : undefined;
+}
+
 import('./setup/commands.mjs')
   .then(({ runCommand }) => runCommand(process.argv.slice(2)))
   .then((exitCode) => process.exit(exitCode))
   .catch((error) => {
-    console.error(error?.name === 'SetupError' ? `\n${error.message}` : error);
+    console.error(messageForUser(error) ?? error);
     process.exit(1);
   });

@@ -10,8 +10,9 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
 } from 'node:fs';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { inProject, SetupError, withElapsedTime } from './project.mjs';
 import { capture, timeoutExitCode } from './run.mjs';
 
@@ -123,7 +124,7 @@ function cacheName(name) {
 
 async function buildServer(name, env, cacheFolder) {
   await assertGo(name, env);
-  mkdirSync(cacheFolder, { recursive: true });
+  ensureCacheFolder(cacheFolder);
   const target = join(cacheFolder, cacheName(name));
   const unfinished = join(cacheFolder, `${name}-unfinished-${process.pid}`);
   const what = `Building ${name} from tools/${name}, which takes about ${servers[name].buildMinutes} minutes the first time`;
@@ -141,6 +142,29 @@ async function buildServer(name, env, cacheFolder) {
   }
   removeOthers(name, cacheFolder);
   return target;
+}
+
+function ensureCacheFolder(path) {
+  try {
+    makeFolder(path);
+    accessSync(path, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new SetupError(
+      `The folder ${path}, in which built servers are kept, cannot be used: ${error.message}. Set LONGHAUL_CACHE_DIR to a folder that you may write to.`,
+    );
+  }
+}
+
+/** Step by step: in /proc, where nobody can make a folder, Node's recursive call never returns. */
+function makeFolder(path) {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory()) {
+    return;
+  }
+  if (found === undefined) {
+    makeFolder(dirname(path));
+  }
+  mkdirSync(path);
 }
 
 async function build(name, env, output) {

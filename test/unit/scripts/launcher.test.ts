@@ -132,6 +132,24 @@ printf '#!/bin/sh\\n%s\\n' '${temporal}' > "$2"
     });
   });
 
+  it('are not built into a cache folder that cannot be used', async () => {
+    const go = 'echo "go version go1.26.4 linux/amd64"';
+    const file = join(folder(), 'file');
+    writeFileSync(file, '');
+    for (const cache of [file, '/proc/longhaul']) {
+      const { exitCode, stderr } = await launch(
+        ['servers'],
+        { minio, go },
+        { LONGHAUL_CACHE_DIR: cache },
+      );
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain(
+        `\nThe folder ${join(cache, 'bin')}, in which built servers are kept, cannot be used: E`,
+      );
+      expect(stderr).toMatch(/\. Set LONGHAUL_CACHE_DIR to a folder that you may write to\.\n$/);
+    }
+  });
+
   it('that do not run when built are not kept', async () => {
     const go = `
 if [ "$1" = version ]; then echo "go version go1.26.4 linux/amd64"; exit; fi
