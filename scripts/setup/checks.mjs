@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { SetupError } from './project.mjs';
 import { capture, runInForeground } from './run.mjs';
+import { withTestCount } from './test-count.mjs';
 
 const inProcessKinds = ['tidy', 'unit'];
 const serverKinds = ['conformance', 'replay', 'integration', 'e2e'];
@@ -33,9 +34,14 @@ const checks = [
   { name: 'format', bin: 'prettier/bin/prettier.cjs', args: ['--check', '.'] },
 ];
 
-/** @returns the exit code: 0 when every check passed. */
-export async function runChecks() {
-  const waiting = [...checks];
+/**
+ * @param unitTestArgs further arguments for jest
+ * @returns the exit code: 0 when every check passed.
+ */
+export async function runChecks({ unitTestArgs = [] } = {}) {
+  const waiting = checks.map((check) =>
+    check.name === 'unit tests' ? { ...check, args: [...check.args, ...unitTestArgs] } : check,
+  );
   const failed = [];
   const takeOne = async () => {
     for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
@@ -65,18 +71,26 @@ async function runCheck({ name, bin, args }) {
 }
 
 /**
- * Every test that needs servers, in one process: they share the machine's two cores, and a test that
- * kills a server must not wait for another's turn.
+ * Every check, then every test that needs servers, in one process: they share the machine's two
+ * cores, and a test that kills a server must not wait for another's turn. The last line says how
+ * many tests ran in all.
  *
- * @returns jest's exit code
+ * @returns the exit code
  */
-export function runServerTests() {
-  return jest(['--selectProjects', ...serverKinds, '--runInBand']);
+export function runAllTests() {
+  return withTestCount(async (countedAs) => {
+    const checked = await runChecks({ unitTestArgs: countedAs('unit') });
+    return checked === 0
+      ? jest(['--selectProjects', ...serverKinds, '--runInBand', ...countedAs('servers')])
+      : checked;
+  });
 }
 
 /** Tests of all kinds as the arguments select them, for example `-t 'a name'` or a path. */
 export function runSelectedTests(args) {
-  return jest(['--runInBand', '--passWithNoTests', ...args]);
+  return withTestCount((countedAs) =>
+    jest(['--runInBand', '--passWithNoTests', ...countedAs('selected'), ...args]),
+  );
 }
 
 function jest(args) {

@@ -1,7 +1,7 @@
 // The commands, and what each needs before it can run.
 import { createRequire } from 'node:module';
 import { ensureBuild } from './build.mjs';
-import { runChecks, runSelectedTests, runServerTests } from './checks.mjs';
+import { runAllTests, runChecks, runSelectedTests } from './checks.mjs';
 import { ensureDependencies } from './dependencies.mjs';
 import { inProject } from './project.mjs';
 import { obtainServers, servers } from './servers.mjs';
@@ -11,7 +11,7 @@ const usage = `Usage: npm run <command> [-- arguments]
   npm run demo               a batch of requests through the whole system, then stop; -- --help
   npm start                  everything up until Ctrl-C, state is kept; -- --help
   npm run check              format, types, lint, dependency rules, dead code, unit tests
-  npm test                   check, then every test on real servers;
+  npm test                   check, then every test on real servers, and how many passed;
                              -- -t 'name' or -- path: only those tests, without check
   npm run bench              measurements; -- --help
   npm run record-histories   record the workflow histories that the replay tests use
@@ -40,8 +40,11 @@ const commands = {
     needs: [ensureDependencies, ensureBuild, ensureServers],
     run: program('record-history.js'),
   },
-  check: { needs: [ensureDependencies], run: runChecks },
-  test: { needs: [ensureDependencies, ensureServers, ensureBuild], run: runTests },
+  check: { needs: [ensureDependencies], run: () => runChecks() },
+  test: {
+    needs: [ensureDependencies, ensureServers, ensureBuild],
+    run: (args) => (args.length > 0 ? runSelectedTests(args) : runAllTests()),
+  },
   // For whoever runs jest by hand: prints where the servers are, as JSON.
   servers: { needs: [ensureServers], run: printServers },
 };
@@ -70,14 +73,6 @@ async function ensureServers() {
   for (const [name, path] of Object.entries(await obtainServers())) {
     process.env[servers[name].variable] = path;
   }
-}
-
-async function runTests(args) {
-  if (args.length > 0) {
-    return runSelectedTests(args);
-  }
-  const checked = await runChecks();
-  return checked === 0 ? runServerTests() : checked;
 }
 
 /** A built program: a module that exports `main(args)`, which resolves to its exit code. */
