@@ -13,7 +13,7 @@
  *             upstream_name: Qwen/Qwen3-4B  # what the upstream is asked for
  */
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
+import { parse as parseYaml, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { ConfigError, type Environment } from './config';
 
@@ -102,13 +102,22 @@ function assertNamesDiffer(upstreams: readonly { readonly name: string }[], path
 
 function readYaml(path: string): unknown {
   try {
-    // Without the excerpt that the message would otherwise have: a key might stand there.
-    return parseYaml(readFileSync(path, 'utf8'), { prettyErrors: false });
+    return parseYaml(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new ConfigError(`The upstreams file ${path} cannot be read: ${String(error)}`, {
+    throw new ConfigError(`The upstreams file ${path} cannot be read: ${reasonOf(error)}`, {
       cause: error,
     });
   }
+}
+
+/** Without the excerpt that the parser's message has: a key might stand there. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof YAMLParseError)) {
+    return String(error);
+  }
+  const [position] = error.linePos ?? [];
+  const where = position === undefined ? '' : ` in line ${position.line}, column ${position.col}`;
+  return `it is not YAML (${error.code}${where}).`;
 }
 
 function toUpstream(entry: z.output<typeof upstreamSchema>, env: Environment): UpstreamConfig {

@@ -84,7 +84,10 @@ describe('a file that is not usable is refused with what is wrong', () => {
     expect(() => loadModelRoutes(join(folder(), 'missing.yaml'), {})).toThrow(
       /missing\.yaml.*ENOENT/,
     );
-    check('upstreams: [', /upstreams\.yaml cannot be read/);
+    check(
+      'upstreams: [',
+      /upstreams\.yaml cannot be read: it is not YAML \(.* in line 1, column \d+\)/,
+    );
     check('upstreams: [{ api_key: sk-secret', /^((?!sk-secret)[^])*$/);
   });
 
