@@ -43,7 +43,7 @@ describe('npm start, with an upstreams file that is not usable,', () => {
   }
 
   it.each([
-    ['no YAML', 'upstreams: [', 'cannot be read: YAMLParseError: Flow sequence'],
+    ['no YAML', 'upstreams: [', 'cannot be read: it is not YAML'],
     ['no upstream', 'upstreams: []', 'is not usable:\n✖ Too small'],
   ])('says that it has %s', async (_, text, fault) => {
     const path = join(folder(), 'upstreams.yaml');
