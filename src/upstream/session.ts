@@ -45,7 +45,7 @@ export class Line {
   /** Successes of the route when the line's latest attempt was judged, or its first one sent. */
   successesSeen: number | undefined;
   private failed: number;
-  private readonly counted: Partial<Record<FailedAttemptKind, number>>;
+  private counted: LineAttempts['counted'];
   /** Since when the line has failed without its route being held for down. */
   private failingSince: number | undefined;
 
@@ -56,7 +56,7 @@ export class Line {
   ) {
     const { failed, counted, failingMs } = request.earlierAttempts ?? noAttempts;
     this.failed = failed;
-    this.counted = { ...counted };
+    this.counted = counted;
     this.failingSince = failed === 0 ? undefined : now - failingMs;
   }
 
@@ -74,7 +74,7 @@ export class Line {
       return false;
     }
     const count = (this.counted[kind] ?? 0) + 1;
-    this.counted[kind] = count;
+    this.counted = { ...this.counted, [kind]: count };
     return count >= attemptPolicies[kind].attemptsMax;
   }
 

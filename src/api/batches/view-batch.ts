@@ -27,14 +27,20 @@ export async function viewBatch(batches: BatchStore, record: BatchRecord): Promi
     return record;
   }
   const ref = refOf(record.id);
-  const [end, counts] = await Promise.all([batches.getEnd(ref), batches.liveCounts(ref)]);
-  // After the counts: those of a batch that has become terminal meanwhile may be gone by then.
-  const latest = (await batches.get(ref)) ?? record;
-  if (isTerminal(latest.status)) {
-    return latest;
+  const counts = await batches.liveCounts(ref);
+  const end = await batches.getEnd(ref);
+  const total = record.requestCounts.total;
+  if (end === undefined) {
+    return { ...record, requestCounts: boundedCounts(total, counts) };
   }
-  const current = end === undefined ? latest : transition(latest, { type: 'end_decided', end });
-  return { ...current, requestCounts: boundedCounts(latest.requestCounts.total, counts) };
+  // The counts of a batch that has ended may be gone by now; then its record is terminal.
+  const latest = (await batches.get(ref)) ?? record;
+  return isTerminal(latest.status)
+    ? latest
+    : {
+        ...transition(latest, { type: 'end_decided', end }),
+        requestCounts: boundedCounts(latest.requestCounts.total, counts),
+      };
 }
 
 /** One page of views, newest first. */
