@@ -1,8 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type OpenAI from 'openai';
-import { stringify } from 'yaml';
 import {
   chatLines,
   clientOf,
@@ -11,41 +7,21 @@ import {
   waitForEnd,
   type ResultLine,
 } from '../../scripts/local/batches';
-import { startStack, type Stack } from '../../scripts/local/stack';
-import { demoModel } from '../../scripts/local/upstream-choice';
-import { startSimulatedUpstream, type SimulatedUpstream } from '../../scripts/simulated-upstream';
+import type { SimulatedUpstream } from '../../scripts/simulated-upstream';
 import { checkedResults } from '../support/result-checks';
+import { useUpstreamStack } from '../support/upstream-stack';
 
-let stateDir: string;
+const started = useUpstreamStack({
+  requestTimeoutSeconds: 2,
+  workerEnv: { LONGHAUL_OUTAGE_PATIENCE_MS: '3000' },
+});
 let upstream: SimulatedUpstream;
-let stack: Stack;
 let client: OpenAI;
 
-beforeAll(async () => {
-  stateDir = mkdtempSync(join(tmpdir(), 'longhaul-test-'));
-  upstream = await startSimulatedUpstream({ models: [demoModel], latencyMs: 5 });
-  const path = join(stateDir, 'upstreams.yaml');
-  const entry = {
-    name: 'simulated',
-    base_url: upstream.baseUrl,
-    request_timeout_seconds: 2,
-    max_in_flight: 16,
-    models: [demoModel],
-  };
-  writeFileSync(path, stringify({ upstreams: [entry] }));
-  stack = await startStack({
-    stateDir: join(stateDir, 'stack'),
-    upstream: { kind: 'file', path },
-    workerEnv: { LONGHAUL_OUTAGE_PATIENCE_MS: '3000' },
-  });
-  client = clientOf(stack);
-}, 120_000);
-
-afterAll(async () => {
-  await stack.stop();
-  await upstream.close();
-  rmSync(stateDir, { recursive: true, force: true });
-}, 60_000);
+beforeAll(() => {
+  ({ upstream } = started());
+  client = clientOf(started().stack);
+});
 
 beforeEach(() => {
   upstream.reset();

@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { startStack, type Stack } from '../../scripts/local/stack';
+import { demoModel } from '../../scripts/local/upstream-choice';
+import { startSimulatedUpstream, type SimulatedUpstream } from '../../scripts/simulated-upstream';
+
+export interface UpstreamStack {
+  readonly upstream: SimulatedUpstream;
+  readonly stack: Stack;
+}
+
+/** A stack whose simulated upstream runs in the test itself, to be told how to behave. */
+export function useUpstreamStack(options: {
+  readonly requestTimeoutSeconds: number;
+  readonly workerEnv: Readonly<Record<string, string>>;
+}): () => UpstreamStack {
+  let stateDir: string;
+  let started: UpstreamStack;
+  beforeAll(async () => {
+    stateDir = mkdtempSync(join(tmpdir(), 'longhaul-test-'));
+    const upstream = await startSimulatedUpstream({ models: [demoModel], latencyMs: 5 });
+    const path = join(stateDir, 'upstreams.yaml');
+    const entry = {
+      name: 'simulated',
+      base_url: upstream.baseUrl,
+      request_timeout_seconds: options.requestTimeoutSeconds,
+      max_in_flight: 16,
+      models: [demoModel],
+    };
+    writeFileSync(path, stringify({ upstreams: [entry] }));
+    const stack = await startStack({
+      stateDir: join(stateDir, 'stack'),
+      upstream: { kind: 'file', path },
+      workerEnv: options.workerEnv,
+    });
+    started = { upstream, stack };
+  }, 120_000);
+  afterAll(async () => {
+    await started.stack.stop();
+    await started.upstream.close();
+    rmSync(stateDir, { recursive: true, force: true });
+  }, 60_000);
+  return () => started;
+}
