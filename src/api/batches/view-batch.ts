@@ -2,7 +2,7 @@
  * Batches as clients see them: the record, moved forward by an `end` that the workflow has not
  * recorded yet, with live counts while it runs. Needs the store only, no worker and no engine.
  */
-import type { BatchRecord, RequestCounts } from '../../domain/batch';
+import type { BatchRecord } from '../../domain/batch';
 import { isTerminal, transition } from '../../domain/batch';
 import type { BatchId } from '../../domain/ids';
 import { defaultProjectId, isBatchId } from '../../domain/ids';
@@ -29,18 +29,14 @@ export async function viewBatch(batches: BatchStore, record: BatchRecord): Promi
   const ref = refOf(record.id);
   const counts = await batches.liveCounts(ref);
   const end = await batches.getEnd(ref);
-  const total = record.requestCounts.total;
   if (end === undefined) {
-    return { ...record, requestCounts: boundedCounts(total, counts) };
+    return withCounts(record, counts);
   }
   // The counts of a batch that has ended may be gone by now; then its record is terminal.
   const latest = (await batches.get(ref)) ?? record;
   return isTerminal(latest.status)
     ? latest
-    : {
-        ...transition(latest, { type: 'end_decided', end }),
-        requestCounts: boundedCounts(latest.requestCounts.total, counts),
-      };
+    : withCounts(transition(latest, { type: 'end_decided', end }), counts);
 }
 
 /** One page of views, newest first. */
@@ -67,7 +63,9 @@ export function refOf(batchId: BatchId): BatchRef {
 }
 
 /** The total is known once the input has been validated; until then nothing counts. */
-function boundedCounts(total: number, live: ShardCounts): RequestCounts {
+function withCounts(record: BatchRecord, live: ShardCounts): BatchRecord {
+  const { total } = record.requestCounts;
   const completed = Math.min(live.completed, total);
-  return { total, completed, failed: Math.min(live.failed, total - completed) };
+  const failed = Math.min(live.failed, total - completed);
+  return { ...record, requestCounts: { total, completed, failed } };
 }
