@@ -10,7 +10,8 @@ import { ledgerOptions, MissingObject, type ActivityDeps } from './deps';
 export interface PlannedShard {
   readonly ref: ShardRef;
   readonly batch: BatchRecord;
-  readonly model: string;
+  /** Null when the lines name several. */
+  readonly model: string | null;
   readonly shard: Shard;
 }
 

@@ -67,7 +67,7 @@ export async function runSlice(deps: ActivityDeps, input: SliceInput): Promise<S
 
 /** Before the shard is taken over: an epoch for each attempt would be too many. */
 function routeOf(deps: ActivityDeps, { model, ref }: PlannedShard): ModelRoute {
-  const route = deps.routes.get(model);
+  const route = model === null ? undefined : deps.routes.get(model);
   if (route === undefined) {
     throw new Error(
       `No upstream serves the model of the batch any more; add it to the upstreams file [batch=${ref.batchId}]`,

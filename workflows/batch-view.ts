@@ -24,13 +24,14 @@ export class BatchView {
   validated(plan: {
     readonly total: number;
     readonly shardCount: number;
-    readonly model: string;
+    readonly model: string | null;
   }): void {
     this.total = plan.total;
     this.shardCount = plan.shardCount;
-    upsertMemo({ model: plan.model });
+    const model = plan.model ?? 'several';
+    upsertMemo({ model });
     this.show('in_progress', [
-      { key: modelKey, value: plan.model.slice(0, 255) },
+      { key: modelKey, value: model.slice(0, 255) },
       { key: requestsKey, value: plan.total },
     ]);
   }

@@ -12,7 +12,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
-import type { Express, NextFunction, Request, Response } from 'express';
+import type { Express, NextFunction, Request, RequestHandler, Response } from 'express';
 import express from 'express';
 import { API_DEPENDENCIES, type ApiDependencies } from './dependencies';
 import { BatchesController } from './batches/batches.controller';
@@ -80,21 +80,24 @@ export async function createApiApp(dependencies: ApiDependencies): Promise<ApiAp
   };
 }
 
-function useBeforeRoutes(handler: Express, { settings, logger }: ApiDependencies): void {
-  const requireKey = requireApiKey(settings.key);
+function useBeforeRoutes(handler: Express, dependencies: ApiDependencies): void {
   handler.use((request: Request, response: Response, next: NextFunction) => {
     boundUnreadBody(request, response);
     next();
   });
-  handler.use(logAnswers(logger));
+  handler.use(logAnswers(dependencies.logger));
   handler.use(identifyRequest);
-  handler.use((request: Request, response: Response, next: NextFunction) => {
-    if (request.path === '/healthz') {
+  handler.use(unless('/healthz', requireApiKey(dependencies)));
+}
+
+function unless(path: string, handler: RequestHandler): RequestHandler {
+  return (request, response, next) => {
+    if (request.path === path) {
       next();
-    } else {
-      requireKey(request, response, next);
+      return undefined;
     }
-  });
+    return handler(request, response, next);
+  };
 }
 
 function createHttpServer(handler: Express): Server {

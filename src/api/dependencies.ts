@@ -1,5 +1,8 @@
+import type { ProjectLimits } from '../domain/project';
+import type { Agenda } from '../storage/agenda';
 import type { BatchStore } from '../storage/batch-store';
 import type { FileStore } from '../storage/file-store';
+import type { ProjectStore } from '../storage/project-store';
 import type { BatchRunner } from '../temporal/batch-runner';
 import type { Logger } from '../observability/logger';
 
@@ -7,6 +10,8 @@ import type { Logger } from '../observability/logger';
 export interface ApiDependencies {
   readonly files: FileStore;
   readonly batches: BatchStore;
+  readonly projects: ProjectStore;
+  readonly agenda: Agenda;
   readonly runner: BatchRunner;
   /** Names of the models that upstreams serve. */
   readonly models: readonly string[];
@@ -21,13 +26,16 @@ export interface ApiDependencies {
 }
 
 export interface ApiSettings {
-  readonly key: string;
+  /** A key of the default project, beside those in the store. */
+  readonly key: string | undefined;
+  /** Nobody needs a key: every request is the default project's. */
+  readonly isOpen: boolean;
   /** Accepted values of `completion_window`, at least one. */
   readonly completionWindows: readonly string[];
   /** An upload or a download that makes no progress for this long is cut. */
   readonly idleTimeoutMs: number;
-  /** Largest accepted upload. */
-  readonly fileBytesMax: number;
+  /** What a project may have, unless its record says otherwise. */
+  readonly limits: ProjectLimits;
 }
 
 /** Token under which controllers receive {@link ApiDependencies}. */

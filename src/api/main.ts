@@ -1,13 +1,14 @@
 /** The API process: settings in, ports made, requests served until the process is told to stop. */
 import { randomBytes } from 'node:crypto';
-import { ConfigError, loadApiConfig } from '../config/config';
+import { ConfigError, loadApiConfig, type ApiConfig } from '../config/config';
 import { loadModelNames } from '../config/upstreams';
-import { fileBytesMax } from '../domain/limits';
 import { createLogger, type Logger } from '../observability/logger';
+import { Agenda } from '../storage/agenda';
 import { BatchStore } from '../storage/batch-store';
 import { FileStore } from '../storage/file-store';
 import { createMinioObjectStore } from '../storage/minio-object-store';
 import { StoreFault } from '../storage/object-store';
+import { ProjectStore } from '../storage/project-store';
 import { identityOf } from '../temporal/identity';
 import { TemporalBatchRunner } from '../temporal/temporal-batch-runner';
 import { createApiApp } from './app';
@@ -22,17 +23,22 @@ async function main(): Promise<void> {
   const store = createMinioObjectStore(config.store);
   const runner = new TemporalBatchRunner(config.temporal, identityOf('api', process.pid));
   await store.ensureBucket();
+  const projects = new ProjectStore(store);
+  const isOpen = await needsNoKey(config, projects);
   const app = await createApiApp({
     files: new FileStore(store),
     batches: new BatchStore(store),
+    projects,
+    agenda: new Agenda(store),
     runner,
     models,
     taskQueuePrefix: config.temporal.taskQueuePrefix,
     settings: {
       key: config.key,
+      isOpen,
       completionWindows: config.completionWindows,
       idleTimeoutMs: config.uploadIdleTimeoutMs,
-      fileBytesMax,
+      limits: config.limits,
     },
     logger,
     clock: Date.now,
@@ -40,11 +46,35 @@ async function main(): Promise<void> {
   });
   const address = await app.listen(config);
   logger.info({ address }, 'api is listening');
+  if (isOpen) {
+    logger.warn('there is no API key: whoever reaches this machine may do everything');
+  }
   await toldToStop(logger);
   await app.close(shutdownGraceMs);
   await runner.close();
   store.close();
   logger.info('api has stopped');
+}
+
+/**
+ * A server without any key serves everybody who reaches it, and so only its own machine.
+ *
+ * @throws ConfigError when it would be reached from elsewhere.
+ */
+async function needsNoKey(config: ApiConfig, projects: ProjectStore): Promise<boolean> {
+  if (config.key !== undefined || (await projects.hasKeys())) {
+    return false;
+  }
+  if (!isLoopback(config.host)) {
+    throw new ConfigError(
+      `There is no API key, and LONGHAUL_API_HOST=${config.host} can be reached from other machines: set LONGHAUL_API_KEY, or make a key with \`npm run admin -- keys create\`.`,
+    );
+  }
+  return true;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 async function toldToStop(logger: Logger): Promise<void> {

@@ -4,6 +4,13 @@
  * list every variable; a test compares both with {@link settings}.
  */
 import { z } from 'zod';
+import {
+  batchLinesMax,
+  fileBytesMax,
+  filesMaxDefault,
+  openBatchesMaxDefault,
+} from '../domain/limits';
+import type { ProjectLimits } from '../domain/project';
 
 /** Node.js takes a longer timer for one of a millisecond. */
 const timerMsMax = 2 ** 31 - 1;
@@ -12,6 +19,7 @@ const milliseconds = (fallback: number): z.ZodDefault<z.ZodCoercedNumber> =>
   z.coerce.number().int().positive().max(timerMsMax).default(fallback);
 const port = (fallback: number): z.ZodDefault<z.ZodCoercedNumber> =>
   z.coerce.number().int().min(0).max(65_535).default(fallback);
+const count = z.coerce.number().int().positive();
 const commaSeparated = z.string().transform((text) =>
   text
     .split(',')
@@ -32,7 +40,18 @@ export function windowSeconds(text: string): number | undefined {
   return seconds > 0 ? seconds : undefined;
 }
 
+const limitSettings = {
+  LONGHAUL_FILE_BYTES_MAX: count.max(fileBytesMax).default(fileBytesMax),
+  LONGHAUL_BATCH_LINES_MAX: count.max(batchLinesMax).default(batchLinesMax),
+  LONGHAUL_EMBEDDING_INPUTS_MAX: count.optional(),
+  LONGHAUL_FILES_MAX: count.default(filesMaxDefault),
+  LONGHAUL_OPEN_BATCHES_MAX: count.default(openBatchesMaxDefault),
+  LONGHAUL_RUNNING_BATCHES_MAX: count.optional(),
+  LONGHAUL_QUEUED_LINES_MAX: count.optional(),
+};
+
 const sharedSettings = {
+  ...limitSettings,
   LONGHAUL_TEMPORAL_ADDRESS: z.string().min(1).default('127.0.0.1:7233'),
   LONGHAUL_TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   LONGHAUL_TASK_QUEUE_PREFIX: z
@@ -52,7 +71,7 @@ const apiSettings = {
   ...sharedSettings,
   LONGHAUL_API_HOST: z.string().min(1).default('127.0.0.1'),
   LONGHAUL_API_PORT: port(8700),
-  LONGHAUL_API_KEY: z.string().min(16, 'at least 16 characters'),
+  LONGHAUL_API_KEY: z.string().min(16, 'at least 16 characters').optional(),
   LONGHAUL_COMPLETION_WINDOWS: commaSeparated
     .default(['24h'])
     .refine(
@@ -97,12 +116,15 @@ interface SharedConfig {
   readonly store: StoreConfig;
   readonly upstreamsFile: string;
   readonly logLevel: string;
+  /** What a project may have, unless its record says otherwise. */
+  readonly limits: ProjectLimits;
 }
 
 export interface ApiConfig extends SharedConfig {
   readonly host: string;
   readonly port: number;
-  readonly key: string;
+  /** A key of the default project; others are made with a command. */
+  readonly key: string | undefined;
   /** Accepted values of `completion_window`. */
   readonly completionWindows: readonly string[];
   /** An upload that sends nothing for this long is cut; there is no limit on its total time. */
@@ -180,6 +202,15 @@ function sharedConfig(read: SharedSettings): SharedConfig {
     },
     upstreamsFile: read.LONGHAUL_UPSTREAMS_FILE,
     logLevel: read.LONGHAUL_LOG_LEVEL,
+    limits: {
+      fileBytesMax: read.LONGHAUL_FILE_BYTES_MAX,
+      batchLinesMax: read.LONGHAUL_BATCH_LINES_MAX,
+      embeddingInputsMax: read.LONGHAUL_EMBEDDING_INPUTS_MAX ?? null,
+      filesMax: read.LONGHAUL_FILES_MAX,
+      openBatchesMax: read.LONGHAUL_OPEN_BATCHES_MAX,
+      runningBatchesMax: read.LONGHAUL_RUNNING_BATCHES_MAX ?? null,
+      queuedLinesMax: read.LONGHAUL_QUEUED_LINES_MAX ?? null,
+    },
   };
 }
 

@@ -60,6 +60,21 @@ export interface BatchError {
   readonly line: number | null;
 }
 
+/**
+ * What `response` of a result line holds: OpenAI's object with status, request id and body, or the
+ * body itself.
+ */
+export const resultForms = ['openai', 'bare'] as const;
+export type ResultForm = (typeof resultForms)[number];
+
+/** What a batch's tokens cost, by the prices in force when it ended. */
+export interface Cost {
+  /** As the operator names it, such as `usd`. */
+  readonly currency: string;
+  /** After the discount for batches. */
+  readonly amount: number;
+}
+
 /** The batch as it is stored. Times are Unix seconds. */
 export interface BatchRecord {
   /** Grows by one with each write: equal contents would have equal ETags. */
@@ -73,13 +88,20 @@ export interface BatchRecord {
   readonly resultFileIds: { readonly output: FileId; readonly error: FileId };
   readonly outputExpiresAfterSeconds: number;
   readonly metadata: Readonly<Record<string, string>> | null;
+  /** Where the end of this batch is told, beside the project's own webhooks. */
+  readonly webhookUrl?: string;
+  /** Form of the result lines; `openai` when absent. */
+  readonly resultForm?: ResultForm;
   readonly status: BatchStatus;
+  /** Null until the input is validated, and for a batch of several models. */
   readonly model: string | null;
   readonly errors: readonly BatchError[] | null;
   readonly outputFileId: FileId | null;
   readonly errorFileId: FileId | null;
   readonly requestCounts: RequestCounts;
   readonly usage: Usage | null;
+  /** Absent where the model has no price, and until the batch has ended. */
+  readonly cost?: Cost;
   readonly createdAt: number;
   readonly expiresAt: number;
   readonly inProgressAt: number | null;
@@ -102,6 +124,8 @@ export type NewBatch = Pick<
   | 'resultFileIds'
   | 'outputExpiresAfterSeconds'
   | 'metadata'
+  | 'webhookUrl'
+  | 'resultForm'
   | 'createdAt'
   | 'expiresAt'
 >;
@@ -112,6 +136,7 @@ export interface BatchResult {
   readonly errorFileId: FileId | null;
   readonly requestCounts: RequestCounts;
   readonly usage: Usage | null;
+  readonly cost?: Cost;
 }
 
 export const batchEvents = [
@@ -127,7 +152,7 @@ export type BatchEvent =
       readonly type: 'validation_passed';
       readonly at: number;
       readonly total: number;
-      readonly model: string;
+      readonly model: string | null;
     }
   | {
       readonly type: 'validation_failed';

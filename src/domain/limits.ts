@@ -12,6 +12,9 @@ export const shardLinesTarget = 5_000;
 export const fileBytesMax = 10 * GIB;
 /** Request lines in one batch. */
 export const batchLinesMax = 5_000_000;
+/** The largest hosted service's limits on what one customer has at a time. */
+export const filesMaxDefault = 500;
+export const openBatchesMaxDefault = 500;
 /** Lines whose failed attempts a slice hands to the next: some kilobytes in a history. */
 export const earlierAttemptsMax = 100;
 /** One request line, its line feed excluded. Larger than OpenAI's largest request body in practice. */

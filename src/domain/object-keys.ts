@@ -4,7 +4,7 @@
  * Everything of a project lies below its prefix. Keys are built from ids of ours and from numbers,
  * never from what a client sent. Numbers are zero-padded, so that the store's order is theirs.
  */
-import type { BatchId, FileId, ProjectId } from './ids';
+import type { BatchId, FileId, PartId, ProjectId, UploadId } from './ids';
 
 export interface BatchKeys {
   readonly prefix: string;
@@ -40,6 +40,13 @@ export interface FileKeys {
   use(batchId: BatchId): string;
 }
 
+export interface UploadKeys {
+  readonly prefix: string;
+  readonly record: string;
+  readonly partsPrefix: string;
+  part(partId: PartId): string;
+}
+
 export function batchesPrefix(projectId: ProjectId): string {
   return `projects/${projectId}/batches/`;
 }
@@ -48,9 +55,52 @@ export function filesPrefix(projectId: ProjectId): string {
   return `projects/${projectId}/files/`;
 }
 
+/** The markers of all batches that are not terminal. */
+export const openBatchesPrefix = 'open/';
+
+/** Those of one project. */
+export function openBatchesPrefixOf(projectId: ProjectId): string {
+  return `${openBatchesPrefix}${projectId}/`;
+}
+
 /** Marker of a batch that is not terminal. */
 export function openBatchKey(projectId: ProjectId, batchId: BatchId): string {
-  return `open/${projectId}/${batchId}`;
+  return `${openBatchesPrefixOf(projectId)}${batchId}`;
+}
+
+/** Records of projects; outside the projects' own prefixes, so that one list finds them all. */
+export const projectRecordsPrefix = 'project-records/';
+
+export function projectRecordKey(projectId: ProjectId): string {
+  return `${projectRecordsPrefix}${projectId}`;
+}
+
+export const apiKeysPrefix = 'api-keys/';
+
+export function apiKeyKey(keyId: string): string {
+  return `${apiKeysPrefix}${keyId}`;
+}
+
+/** Markers of a project's uploaded files, which count against its limit. */
+export function uploadedFilesPrefix(projectId: ProjectId): string {
+  return `projects/${projectId}/uploaded/`;
+}
+
+export function uploadedFileKey(projectId: ProjectId, fileId: FileId): string {
+  return `${uploadedFilesPrefix(projectId)}${fileId}`;
+}
+
+/** What a create has fixed, so that it can be repeated. `nameHex` is a hash. */
+export function createdBatchKey(projectId: ProjectId, nameHex: string): string {
+  return `projects/${projectId}/creates/${nameHex}`;
+}
+
+/** The agenda: what has to be looked at, in the order of the time from which on. */
+export const agendaPrefix = 'agenda/';
+
+/** @param dueSeconds Unix seconds. */
+export function agendaKey(dueSeconds: number, projectId: ProjectId, subject: string): string {
+  return `${agendaPrefix}${padded(dueSeconds, 12)}/${projectId}/${subject}`;
 }
 
 export function batchKeys(projectId: ProjectId, batchId: BatchId): BatchKeys {
@@ -77,6 +127,16 @@ export function fileKeys(projectId: ProjectId, fileId: FileId): FileKeys {
     tombstone: `${prefix}deleted`,
     usesPrefix: `${prefix}uses/`,
     use: (batchId) => `${prefix}uses/${batchId}`,
+  };
+}
+
+export function uploadKeys(projectId: ProjectId, uploadId: UploadId): UploadKeys {
+  const prefix = `projects/${projectId}/uploads/${uploadId}/`;
+  return {
+    prefix,
+    record: `${prefix}record.json`,
+    partsPrefix: `${prefix}parts/`,
+    part: (partId) => `${prefix}parts/${partId}`,
   };
 }
 

@@ -19,7 +19,8 @@ export interface Shard {
 /** Content of the plan object of a batch. */
 export interface ShardPlan {
   readonly total: number;
-  readonly model: string;
+  /** Null when the lines name several. */
+  readonly model: string | null;
   readonly shards: readonly Shard[];
 }
 

@@ -49,6 +49,8 @@ export interface BatchWorkflowInput {
   readonly batch: NewBatch;
   /** Prefix of the task queues that the batch's activities go to. */
   readonly taskQueuePrefix: string;
+  /** The project's batches that may run at a time, when there is a limit. */
+  readonly runningBatchesMax?: number;
 }
 
 export interface BatchWorkflowResult {
@@ -103,7 +105,7 @@ export type ValidationResult =
       readonly verdict: 'valid';
       readonly total: number;
       readonly shardCount: number;
-      readonly model: string;
+      readonly model: string | null;
     }
   | { readonly verdict: 'invalid'; readonly errorCount: number }
   /** The batch ended, or the activity was cancelled, before the file was read to its end. */

@@ -1,8 +1,10 @@
 import { Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import type { ProjectId } from '../../domain/ids';
 import { batchListLimitDefault, batchListLimitMax } from '../../domain/limits';
 import { API_DEPENDENCIES, type ApiDependencies } from '../dependencies';
 import { JsonBody } from '../http/json-body';
 import { parseListQuery, toListWire, type ListWire, type QueryString } from '../http/list.wire';
+import { Project } from '../http/project';
 import { toBatchWire, type BatchWire } from './batch.wire';
 import { cancelBatch } from './cancel-batch';
 import { createBatch } from './create-batch';
@@ -17,26 +19,36 @@ export class BatchesController {
 
   @Post()
   @HttpCode(200)
-  async create(@JsonBody() body: unknown): Promise<BatchWire> {
+  async create(@Project() projectId: ProjectId, @JsonBody() body: unknown): Promise<BatchWire> {
     const request = parseBatchRequest(body, this.dependencies.settings.completionWindows);
-    return toBatchWire(await createBatch(request, this.dependencies));
+    return toBatchWire(await createBatch(projectId, request, this.dependencies));
   }
 
   @Get()
-  async list(@Query() query: QueryString): Promise<ListWire<BatchWire>> {
-    const page = await listBatches(this.dependencies.batches, parseListQuery(query, listLimits));
+  async list(
+    @Project() projectId: ProjectId,
+    @Query() query: QueryString,
+  ): Promise<ListWire<BatchWire>> {
+    const { batches } = this.dependencies;
+    const page = await listBatches({ batches, projectId }, parseListQuery(query, listLimits));
     return toListWire({ ...page, items: page.items.map(toBatchWire) });
   }
 
   @Get(':batchId')
-  async get(@Param('batchId') batchId: string): Promise<BatchWire> {
+  async get(
+    @Project() projectId: ProjectId,
+    @Param('batchId') batchId: string,
+  ): Promise<BatchWire> {
     const { batches } = this.dependencies;
-    return toBatchWire(await viewBatch(batches, await findBatch(batches, batchId)));
+    return toBatchWire(await viewBatch(batches, await findBatch({ batches, projectId }, batchId)));
   }
 
   @Post(':batchId/cancel')
   @HttpCode(200)
-  async cancel(@Param('batchId') batchId: string): Promise<BatchWire> {
-    return toBatchWire(await cancelBatch(batchId, this.dependencies));
+  async cancel(
+    @Project() projectId: ProjectId,
+    @Param('batchId') batchId: string,
+  ): Promise<BatchWire> {
+    return toBatchWire(await cancelBatch(projectId, batchId, this.dependencies));
   }
 }

@@ -1,5 +1,6 @@
 import type { BatchEnd, BatchRecord } from '../../domain/batch';
 import { isTerminal, transition } from '../../domain/batch';
+import type { ProjectId } from '../../domain/ids';
 import { EngineUnavailable } from '../../temporal/batch-runner';
 import type { ApiDependencies } from '../dependencies';
 import { ApiError } from '../http/api-error';
@@ -11,18 +12,19 @@ import { findBatch, refOf, viewBatch } from './view-batch';
  * @returns the batch, `cancelling` or `cancelled`.
  */
 export async function cancelBatch(
+  projectId: ProjectId,
   batchId: string,
   dependencies: ApiDependencies,
 ): Promise<BatchRecord> {
   const { batches, clock } = dependencies;
-  const record = await findBatch(batches, batchId);
+  const record = await findBatch({ batches, projectId }, batchId);
   if (record.status === 'cancelled') {
     return record;
   }
   if (isTerminal(record.status)) {
     throw cannotCancel(record.status);
   }
-  const end = await batches.decideEnd(refOf(record.id), {
+  const end = await batches.decideEnd(refOf(record), {
     reason: 'cancelled',
     at: Math.floor(clock() / 1000),
   });

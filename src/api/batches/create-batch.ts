@@ -1,7 +1,7 @@
 import { windowSeconds } from '../../config/config';
 import type { BatchRecord, NewBatch } from '../../domain/batch';
 import { newBatchRecord } from '../../domain/batch';
-import { defaultProjectId, isFileId, makeBatchId, makeFileId } from '../../domain/ids';
+import { isFileId, makeBatchId, makeFileId, type ProjectId } from '../../domain/ids';
 import type { ApiDependencies } from '../dependencies';
 import type { BatchRequest } from './create-batch.wire';
 
@@ -10,11 +10,12 @@ import type { BatchRequest } from './create-batch.wire';
  * record itself when this process dies before it does.
  */
 export async function createBatch(
+  projectId: ProjectId,
   request: BatchRequest,
   dependencies: ApiDependencies,
 ): Promise<BatchRecord> {
   const { files, runner, batches, taskQueuePrefix } = dependencies;
-  const batch = newBatch(request, dependencies);
+  const batch = newBatch(projectId, request, dependencies);
   if (isFileId(batch.inputFileId)) {
     // Before the workflow looks at the file, so that nobody removes it in between. Whether there is
     // such a file is for the workflow to say, as OpenAI's does: the batch then fails.
@@ -28,7 +29,11 @@ export async function createBatch(
   return newBatchRecord(batch);
 }
 
-function newBatch(request: BatchRequest, { clock, randomHex }: ApiDependencies): NewBatch {
+function newBatch(
+  projectId: ProjectId,
+  request: BatchRequest,
+  { clock, randomHex }: ApiDependencies,
+): NewBatch {
   const nowMs = clock();
   const createdAt = Math.floor(nowMs / 1000);
   const seconds = windowSeconds(request.completionWindow);
@@ -37,7 +42,7 @@ function newBatch(request: BatchRequest, { clock, randomHex }: ApiDependencies):
   }
   return {
     id: makeBatchId(nowMs, randomHex()),
-    projectId: defaultProjectId,
+    projectId,
     ...request,
     resultFileIds: {
       output: makeFileId(nowMs, randomHex()),

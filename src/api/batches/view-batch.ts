@@ -4,8 +4,8 @@
  */
 import type { BatchRecord } from '../../domain/batch';
 import { isTerminal, transition } from '../../domain/batch';
-import type { BatchId } from '../../domain/ids';
-import { defaultProjectId, isBatchId } from '../../domain/ids';
+import type { BatchId, ProjectId } from '../../domain/ids';
+import { isBatchId } from '../../domain/ids';
 import type { BatchRef, ShardCounts } from '../../domain/workflow-contract';
 import type { BatchStore } from '../../storage/batch-store';
 import type { ListPage } from '../../storage/object-store';
@@ -13,9 +13,17 @@ import { ApiError, quoted } from '../http/api-error';
 import { fillPage } from '../http/fill-page';
 import type { ListQuery } from '../http/list.wire';
 
-/** The record as it is stored; 404 when there is none. */
-export async function findBatch(batches: BatchStore, batchId: string): Promise<BatchRecord> {
-  const record = isBatchId(batchId) ? await batches.get(refOf(batchId)) : undefined;
+interface BatchesOfProject {
+  readonly batches: BatchStore;
+  readonly projectId: ProjectId;
+}
+
+/** The record as it is stored; 404 when the project has none. */
+export async function findBatch(
+  { batches, projectId }: BatchesOfProject,
+  batchId: string,
+): Promise<BatchRecord> {
+  const record = isBatchId(batchId) ? await batches.get({ projectId, batchId }) : undefined;
   if (record === undefined) {
     throw new ApiError('notFound', `No batch found with id '${quoted(batchId)}'.`);
   }
@@ -26,7 +34,7 @@ export async function viewBatch(batches: BatchStore, record: BatchRecord): Promi
   if (isTerminal(record.status)) {
     return record;
   }
-  const ref = refOf(record.id);
+  const ref = refOf(record);
   const counts = await batches.liveCounts(ref);
   const end = await batches.getEnd(ref);
   if (end === undefined) {
@@ -41,7 +49,7 @@ export async function viewBatch(batches: BatchStore, record: BatchRecord): Promi
 
 /** One page of views, newest first. */
 export async function listBatches(
-  batches: BatchStore,
+  { batches, projectId }: BatchesOfProject,
   { after, limit }: ListQuery,
 ): Promise<ListPage<BatchRecord>> {
   if (after !== undefined && !isBatchId(after)) {
@@ -50,16 +58,16 @@ export async function listBatches(
   return await fillPage<BatchId, BatchRecord>({
     after,
     limit,
-    listIds: async (options) => await batches.list(defaultProjectId, options),
+    listIds: async (options) => await batches.list(projectId, options),
     load: async (batchId) => {
-      const record = await batches.get(refOf(batchId));
+      const record = await batches.get({ projectId, batchId });
       return record && (await viewBatch(batches, record));
     },
   });
 }
 
-export function refOf(batchId: BatchId): BatchRef {
-  return { projectId: defaultProjectId, batchId };
+export function refOf({ id, projectId }: BatchRecord): BatchRef {
+  return { projectId, batchId: id };
 }
 
 /** The total is known once the input has been validated; until then nothing counts. */

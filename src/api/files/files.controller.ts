@@ -12,9 +12,10 @@ import {
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import type { FileRecord } from '../../domain/file';
-import { defaultProjectId, isFileId } from '../../domain/ids';
+import { isFileId, type ProjectId } from '../../domain/ids';
 import { API_DEPENDENCIES, type ApiDependencies } from '../dependencies';
 import { toListWire, type ListWire, type QueryString } from '../http/list.wire';
+import { Project } from '../http/project';
 import { parseFileListQuery } from './file-list.wire';
 import { fileNotFound } from './file-not-found';
 import { toFileWire, type DeletedFileWire, type FileWire } from './file.wire';
@@ -28,42 +29,50 @@ export class FilesController {
 
   @Post()
   @HttpCode(200)
-  async create(@Req() request: Request): Promise<FileWire> {
-    return toFileWire(await uploadFile(request, this.dependencies));
+  async create(@Project() projectId: ProjectId, @Req() request: Request): Promise<FileWire> {
+    return toFileWire(await uploadFile(projectId, request, this.dependencies));
   }
 
   @Get()
-  async list(@Query() query: QueryString): Promise<ListWire<FileWire>> {
-    const page = await listFiles(this.dependencies.files, parseFileListQuery(query), this.now());
+  async list(
+    @Project() projectId: ProjectId,
+    @Query() query: QueryString,
+  ): Promise<ListWire<FileWire>> {
+    const { files } = this.dependencies;
+    const page = await listFiles({ files, projectId }, parseFileListQuery(query), this.now());
     return toListWire({ ...page, items: page.items.map(toFileWire) });
   }
 
   @Get(':fileId')
-  async get(@Param('fileId') fileId: string): Promise<FileWire> {
-    return toFileWire(await this.find(fileId));
+  async get(@Project() projectId: ProjectId, @Param('fileId') fileId: string): Promise<FileWire> {
+    return toFileWire(await this.find(projectId, fileId));
   }
 
   @Get(':fileId/content')
   async content(
+    @Project() projectId: ProjectId,
     @Param('fileId') fileId: string,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    const file = await this.find(fileId);
+    const file = await this.find(projectId, fileId);
     await sendContent(file, { request, response }, this.dependencies);
   }
 
   /** A batch that still reads the file goes on: its bytes stay until then. */
   @Delete(':fileId')
-  async delete(@Param('fileId') fileId: string): Promise<DeletedFileWire> {
-    const file = await this.find(fileId);
-    await this.dependencies.files.delete(defaultProjectId, file.id);
+  async delete(
+    @Project() projectId: ProjectId,
+    @Param('fileId') fileId: string,
+  ): Promise<DeletedFileWire> {
+    const file = await this.find(projectId, fileId);
+    await this.dependencies.files.delete(projectId, file.id);
     return { id: file.id, object: 'file', deleted: true };
   }
 
-  private async find(fileId: string): Promise<FileRecord> {
+  private async find(projectId: ProjectId, fileId: string): Promise<FileRecord> {
     const file = isFileId(fileId)
-      ? await this.dependencies.files.get(defaultProjectId, fileId, this.now())
+      ? await this.dependencies.files.get(projectId, fileId, this.now())
       : undefined;
     if (file === undefined) {
       throw fileNotFound(fileId);

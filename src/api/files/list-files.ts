@@ -1,16 +1,21 @@
 import type { FileRecord } from '../../domain/file';
-import type { FileId } from '../../domain/ids';
-import { defaultProjectId, isFileId } from '../../domain/ids';
+import type { FileId, ProjectId } from '../../domain/ids';
+import { isFileId } from '../../domain/ids';
 import type { FileStore } from '../../storage/file-store';
 import type { ListPage } from '../../storage/object-store';
 import { fillPage } from '../http/fill-page';
 import type { FileListQuery } from './file-list.wire';
 
+interface FilesOfProject {
+  readonly files: FileStore;
+  readonly projectId: ProjectId;
+}
+
 const noFiles: ListPage<FileRecord> = { items: [], hasMore: false };
 
-/** One page of the files that exist. */
+/** One page of a project's files that exist. */
 export async function listFiles(
-  files: FileStore,
+  { files, projectId }: FilesOfProject,
   query: FileListQuery,
   nowSeconds: number,
 ): Promise<ListPage<FileRecord>> {
@@ -21,9 +26,12 @@ export async function listFiles(
   return await fillPage<FileId, FileRecord>({
     after,
     limit,
-    listIds: query.order === 'desc' ? newestFirst(files) : await oldestFirst(files),
+    listIds:
+      query.order === 'desc'
+        ? newestFirst({ files, projectId })
+        : await oldestFirst({ files, projectId }),
     load: async (fileId) => {
-      const file = await files.get(defaultProjectId, fileId, nowSeconds);
+      const file = await files.get(projectId, fileId, nowSeconds);
       return purpose === undefined || file?.purpose === purpose ? file : undefined;
     },
   });
@@ -34,13 +42,13 @@ type ListIds = (options: {
   readonly limit: number;
 }) => Promise<ListPage<FileId>>;
 
-function newestFirst(files: FileStore): ListIds {
-  return async (options) => await files.list(defaultProjectId, options);
+function newestFirst({ files, projectId }: FilesOfProject): ListIds {
+  return async (options) => await files.list(projectId, options);
 }
 
 /** The store lists in one direction only, so this reads the ids of all files: some 100 bytes each. */
-async function oldestFirst(files: FileStore): Promise<ListIds> {
-  const ids = await allIds(files);
+async function oldestFirst(project: FilesOfProject): Promise<ListIds> {
+  const ids = await allIds(project);
   ids.reverse();
   return async ({ after, limit }) => {
     // Ids descend with age, so the page begins at the first that is smaller than `after`.
@@ -51,11 +59,11 @@ async function oldestFirst(files: FileStore): Promise<ListIds> {
   };
 }
 
-async function allIds(files: FileStore): Promise<FileId[]> {
+async function allIds({ files, projectId }: FilesOfProject): Promise<FileId[]> {
   const ids: FileId[] = [];
   for (;;) {
     const after = ids.at(-1);
-    const page = await files.list(defaultProjectId, {
+    const page = await files.list(projectId, {
       ...(after !== undefined && { after }),
       limit: 1_000,
     });

@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream';
 import type { FileRecord } from '../../domain/file';
-import type { FileId } from '../../domain/ids';
-import { defaultProjectId, makeFileId } from '../../domain/ids';
+import type { FileId, ProjectId } from '../../domain/ids';
+import { makeFileId } from '../../domain/ids';
 import { expiresAfterSecondsDefault } from '../../domain/limits';
 import type { ApiDependencies } from '../dependencies';
 import { ApiError } from '../http/api-error';
@@ -27,12 +27,17 @@ interface StoredContent {
  * breaks off or is refused leaves nothing behind.
  */
 export async function uploadFile(
+  projectId: ProjectId,
   request: IncomingMessage,
   dependencies: ApiDependencies,
 ): Promise<FileRecord> {
   const nowMs = dependencies.clock();
   const id = makeFileId(nowMs, dependencies.randomHex());
-  const upload = new Upload(id, dependencies);
+  const { fileBytesMax } = await dependencies.projects.limits(
+    projectId,
+    dependencies.settings.limits,
+  );
+  const upload = new Upload({ id, projectId, fileBytesMax }, dependencies);
   const record = await upload.receive(request, Math.floor(nowMs / 1000));
   await dependencies.files.create(record);
   return record;
@@ -42,7 +47,11 @@ class Upload {
   private stored = false;
 
   constructor(
-    private readonly id: FileId,
+    private readonly target: {
+      readonly id: FileId;
+      readonly projectId: ProjectId;
+      readonly fileBytesMax: number;
+    },
     private readonly dependencies: ApiDependencies,
   ) {}
 
@@ -53,8 +62,8 @@ class Upload {
         storeFile: async (content, filename) => await this.storeContent(content, filename),
       });
       return {
-        id: this.id,
-        projectId: defaultProjectId,
+        id: this.target.id,
+        projectId: this.target.projectId,
         createdAt,
         ...toDescription(form, createdAt),
       };
@@ -70,10 +79,11 @@ class Upload {
     content: Readable,
     filename: string | undefined,
   ): Promise<StoredContent> {
-    const probe = new ContentProbe(this.dependencies.settings.fileBytesMax);
+    const { id, projectId, fileBytesMax } = this.target;
+    const probe = new ContentProbe(fileBytesMax);
     // Both ends see each other's errors; the store throws them on.
     pipeline(content, probe, () => undefined);
-    await this.dependencies.files.putContent(defaultProjectId, this.id, probe);
+    await this.dependencies.files.putContent(projectId, id, probe);
     this.stored = true;
     return {
       filename: filename === undefined || filename === '' ? filenameDefault : filename,
@@ -83,10 +93,11 @@ class Upload {
   }
 
   private async discard(): Promise<void> {
+    const { id, projectId } = this.target;
     try {
-      await this.dependencies.files.discardContent(defaultProjectId, this.id);
+      await this.dependencies.files.discardContent(projectId, id);
     } catch (error) {
-      this.dependencies.logger.warn({ fileId: this.id, err: error }, 'content not discarded');
+      this.dependencies.logger.warn({ fileId: id, err: error }, 'content not discarded');
     }
   }
 }

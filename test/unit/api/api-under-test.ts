@@ -6,16 +6,30 @@ import OpenAI from 'openai';
 import { createApiApp } from '../../../src/api/app';
 import type { ApiSettings } from '../../../src/api/dependencies';
 import type { ErrorBody } from '../../../src/api/http/api-error';
+import type { ProjectLimits } from '../../../src/domain/project';
 import type { BatchId } from '../../../src/domain/ids';
 import type { BatchWorkflowInput } from '../../../src/domain/workflow-contract';
 import { createLogger } from '../../../src/observability/logger';
+import { Agenda } from '../../../src/storage/agenda';
 import { BatchStore } from '../../../src/storage/batch-store';
 import { FileStore } from '../../../src/storage/file-store';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store';
 import type { ObjectStore } from '../../../src/storage/object-store';
+import { ProjectStore } from '../../../src/storage/project-store';
 import { EngineUnavailable, type BatchRunner } from '../../../src/temporal/batch-runner';
 
 export const apiKey = 'sk-test-0123456789abcdef';
+
+/** Small enough that a test reaches them. */
+export const testLimits: ProjectLimits = {
+  fileBytesMax: 1_048_576,
+  batchLinesMax: 1_000,
+  embeddingInputsMax: null,
+  filesMax: 500,
+  openBatchesMax: 500,
+  runningBatchesMax: null,
+  queuedLinesMax: null,
+};
 
 /** Remembers what it was asked; refuses everything while it is down. */
 class FakeBatchRunner implements BatchRunner {
@@ -69,14 +83,17 @@ export async function startApi(options: Options = {}): Promise<ApiUnderTest> {
   const app = await createApiApp({
     files,
     batches,
+    projects: new ProjectStore(store),
+    agenda: new Agenda(store),
     runner,
     models: ['small', 'meta-llama/Llama-3.1-8B', 'ft:small:acme::1'],
     taskQueuePrefix: 'test',
     settings: {
       key: apiKey,
+      isOpen: false,
       completionWindows: ['24h', '7d'],
       idleTimeoutMs: 60_000,
-      fileBytesMax: 1_048_576,
+      limits: testLimits,
       ...options.settings,
     },
     logger: createLogger('api', 'silent'),

@@ -38,6 +38,15 @@ describe('defaults', () => {
     },
     upstreamsFile: 'upstreams.yaml',
     logLevel: 'info',
+    limits: {
+      fileBytesMax: 10_737_418_240,
+      batchLinesMax: 5_000_000,
+      embeddingInputsMax: null,
+      filesMax: 500,
+      openBatchesMax: 500,
+      runningBatchesMax: null,
+      queuedLinesMax: null,
+    },
   };
 
   it('of the API', () => {

@@ -1,0 +1,45 @@
+/**
+ * The agenda: what has to be looked at from some time on, and by whom it was put there.
+ *
+ * An entry is an empty object whose key says when, whose and what; the store lists them in the order
+ * of time, so finding what is due needs no index and no walk through everything. An entry is put
+ * *before* what it is about exists, and taken away after that is gone: a crash in between leaves an
+ * entry that finds nothing to do, never an object that nobody looks at. Looking twice does no harm.
+ */
+import { isProjectId, type ProjectId } from '../domain/ids';
+import { agendaKey, agendaPrefix } from '../domain/object-keys';
+import type { ObjectStore } from './object-store';
+
+export interface AgendaEntry {
+  readonly key: string;
+  readonly projectId: ProjectId;
+  /** The id of a file, a batch or an upload, or another name that the sweeper knows. */
+  readonly subject: string;
+}
+
+export class Agenda {
+  constructor(private readonly store: ObjectStore) {}
+
+  /** @param dueSeconds Unix seconds from which on the subject is looked at. */
+  async put(dueSeconds: number, projectId: ProjectId, subject: string): Promise<void> {
+    await this.store.put(agendaKey(dueSeconds, projectId, subject), new Uint8Array());
+  }
+
+  /** The next entries that are due, earliest first, behind a key. */
+  async due(
+    nowSeconds: number,
+    options: { readonly after?: string; readonly limit: number },
+  ): Promise<AgendaEntry[]> {
+    const page = await this.store.list(agendaPrefix, options);
+    return page.items.flatMap(({ key }) => {
+      const [dueText, projectId = '', ...subject] = key.slice(agendaPrefix.length).split('/');
+      return Number(dueText) <= nowSeconds && isProjectId(projectId)
+        ? [{ key, projectId, subject: subject.join('/') }]
+        : [];
+    });
+  }
+
+  async remove(entry: AgendaEntry): Promise<void> {
+    await this.store.delete([entry.key]);
+  }
+}

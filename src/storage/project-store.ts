@@ -1,0 +1,85 @@
+/** Projects and API keys, on the object store. */
+import type { ProjectId } from '../domain/ids';
+import {
+  limitsOf,
+  type ApiKeyRecord,
+  type ProjectLimits,
+  type ProjectRecord,
+} from '../domain/project';
+import {
+  apiKeyKey,
+  apiKeysPrefix,
+  projectRecordKey,
+  projectRecordsPrefix,
+} from '../domain/object-keys';
+import { getJson, putJson } from './json-object';
+import type { ObjectStore } from './object-store';
+
+export class ProjectStore {
+  constructor(private readonly store: ObjectStore) {}
+
+  async get(projectId: ProjectId): Promise<ProjectRecord | undefined> {
+    return (await getJson<ProjectRecord>(this.store, projectRecordKey(projectId)))?.value;
+  }
+
+  /** The limits that hold for a project now. */
+  async limits(projectId: ProjectId, deployment: ProjectLimits): Promise<ProjectLimits> {
+    return limitsOf(await this.get(projectId), deployment);
+  }
+
+  /** Changes a project's record, by compare-and-swap; `undefined` is given when there is none. */
+  async update(
+    projectId: ProjectId,
+    change: (project: ProjectRecord | undefined) => ProjectRecord,
+  ): Promise<ProjectRecord> {
+    const key = projectRecordKey(projectId);
+    for (;;) {
+      const stored = await getJson<ProjectRecord>(this.store, key);
+      const next = change(stored?.value);
+      const condition =
+        stored === undefined ? ({ ifAbsent: true } as const) : { ifEtag: stored.etag };
+      if ((await putJson(this.store, key, next, condition)) !== undefined) {
+        return next;
+      }
+    }
+  }
+
+  async list(): Promise<ProjectRecord[]> {
+    return await this.readAll<ProjectRecord>(projectRecordsPrefix);
+  }
+
+  async putKey(key: ApiKeyRecord): Promise<void> {
+    await putJson(this.store, apiKeyKey(key.id), key, { ifAbsent: true });
+  }
+
+  async getKey(keyId: string): Promise<ApiKeyRecord | undefined> {
+    return (await getJson<ApiKeyRecord>(this.store, apiKeyKey(keyId)))?.value;
+  }
+
+  async listKeys(): Promise<ApiKeyRecord[]> {
+    return await this.readAll<ApiKeyRecord>(apiKeysPrefix);
+  }
+
+  async hasKeys(): Promise<boolean> {
+    return (await this.store.list(apiKeysPrefix, { limit: 1 })).items.length > 0;
+  }
+
+  /** A key that is deleted is refused from the next request on. */
+  async deleteKey(keyId: string): Promise<void> {
+    await this.store.delete([apiKeyKey(keyId)]);
+  }
+
+  private async readAll<T>(prefix: string): Promise<T[]> {
+    const values: T[] = [];
+    let after: string | undefined;
+    for (;;) {
+      const page = await this.store.list(prefix, { ...(after !== undefined && { after }) });
+      const read = page.items.map(async ({ key }) => await getJson<T>(this.store, key));
+      values.push(...(await Promise.all(read)).flatMap((stored) => stored?.value ?? []));
+      after = page.items.at(-1)?.key;
+      if (!page.hasMore || after === undefined) {
+        return values;
+      }
+    }
+  }
+}
