@@ -2,14 +2,28 @@ import { execFileSync } from 'node:child_process';
 import { cpus, release, totalmem } from 'node:os';
 import { projectRoot } from '../scripts/local/project-root';
 
+/** What is asked of which measure, and whether it is met. */
+interface Bar {
+  readonly asks: string;
+  readonly met: boolean;
+}
+
 /** What a scenario found out; names are those of the JSON that is printed. */
 export interface Findings {
   readonly ratio: number;
-  /** What the bar asks of which measure, and whether it is met. */
-  readonly bar: { readonly asks: string; readonly met: boolean };
+  readonly bar: Bar;
   readonly reference: Readonly<Record<string, unknown>>;
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly [more: string]: unknown;
+}
+
+/** A bar that is met when each of several is. */
+export function everyBar(bars: readonly Bar[]): Bar & { readonly every: readonly Bar[] } {
+  return {
+    asks: bars.map(({ asks }) => asks).join('; '),
+    met: bars.every(({ met }) => met),
+    every: bars,
+  };
 }
 
 /** The one line of a scenario on standard output. */

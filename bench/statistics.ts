@@ -1,0 +1,15 @@
+/** The middle one, or the upper of the two in the middle; NaN when there is none. */
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** @param fraction at least 0, below 1: the part of the values that are not above the result. */
+export function quantile(values: readonly number[], fraction: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length * fraction)] ?? NaN;
+}
+
+/** How far apart values are: from the smallest to the largest, over the median. */
+export function spread(values: readonly number[]): number {
+  return (Math.max(...values) - Math.min(...values)) / median(values);
+}
