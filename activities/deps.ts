@@ -2,10 +2,12 @@ import type { BatchRef, ShardRef } from '../src/domain/workflow-contract';
 import type { ModelRoutes } from '../src/config/upstreams';
 import { batchKeys } from '../src/domain/object-keys';
 import type { LedgerOptions } from '../src/ledger/shard-ledger';
+import type { ProjectLimits } from '../src/domain/project';
 import type { Logger } from '../src/observability/logger';
 import type { BatchStore } from '../src/storage/batch-store';
 import type { FileStore } from '../src/storage/file-store';
 import type { ObjectStore } from '../src/storage/object-store';
+import type { ProjectStore } from '../src/storage/project-store';
 import type { ByteBudget } from '../src/upstream/byte-budget';
 import type { Dispatcher } from '../src/upstream/dispatcher';
 import type { EndWatch } from './end-watch';
@@ -16,6 +18,7 @@ export interface ActivityDeps {
   readonly store: ObjectStore;
   readonly batches: BatchStore;
   readonly files: FileStore;
+  readonly projects: ProjectStore;
   readonly routes: ModelRoutes;
   readonly dispatcher: Dispatcher;
   readonly budget: ByteBudget;
@@ -30,6 +33,9 @@ export interface ActivityDeps {
 }
 
 interface ActivitySettings {
+  /** Of the deployment; a project's record may say otherwise. */
+  readonly limits: ProjectLimits;
+  readonly mixedModels: 'refuse' | 'allow';
   readonly sliceDurationMs: number;
   readonly cancelGraceMs: number;
   readonly shutdownGraceMs: number;

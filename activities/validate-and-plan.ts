@@ -115,6 +115,8 @@ async function readInput(
   const rules = {
     endpoint: batch.endpoint,
     hasModel: (model: string) => deps.routes.has(model),
+    limits: await deps.projects.limits(batch.projectId, deps.settings.limits),
+    mixedModels: deps.settings.mixedModels,
   };
   const check = new InputCheck(rules, hashKey(deps.randomHex()));
   const errors = new ErrorsObject(deps, ref);

@@ -50,8 +50,7 @@ const limitSettings = {
   LONGHAUL_QUEUED_LINES_MAX: count.optional(),
 };
 
-const sharedSettings = {
-  ...limitSettings,
+const connectionSettings = {
   LONGHAUL_TEMPORAL_ADDRESS: z.string().min(1).default('127.0.0.1:7233'),
   LONGHAUL_TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
   LONGHAUL_TASK_QUEUE_PREFIX: z
@@ -63,6 +62,11 @@ const sharedSettings = {
   LONGHAUL_S3_BUCKET: z.string().min(3).default('longhaul'),
   LONGHAUL_S3_ACCESS_KEY: z.string().min(1),
   LONGHAUL_S3_SECRET_KEY: z.string().min(1),
+};
+
+const sharedSettings = {
+  ...connectionSettings,
+  ...limitSettings,
   LONGHAUL_UPSTREAMS_FILE: z.string().min(1),
   LONGHAUL_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
 };
@@ -89,6 +93,7 @@ const workerSettings = {
   LONGHAUL_WORKER_SLICES_MAX: z.coerce.number().int().min(1).max(256).default(16),
   LONGHAUL_WORKER_BYTES_MAX: z.coerce.number().int().min(33_554_432).default(268_435_456),
   LONGHAUL_OUTAGE_PATIENCE_MS: milliseconds(900_000),
+  LONGHAUL_MIXED_MODELS: z.enum(['refuse', 'allow']).default('refuse'),
   LONGHAUL_SLICE_DURATION_MS: milliseconds(300_000),
   LONGHAUL_CANCEL_GRACE_MS: milliseconds(30_000),
   LONGHAUL_SHUTDOWN_GRACE_MS: milliseconds(10_000),
@@ -111,9 +116,12 @@ export interface StoreConfig {
   readonly secretKey: string;
 }
 
-interface SharedConfig {
+interface AdminConfig {
   readonly temporal: TemporalConfig;
   readonly store: StoreConfig;
+}
+
+interface SharedConfig extends AdminConfig {
   readonly upstreamsFile: string;
   readonly logLevel: string;
   /** What a project may have, unless its record says otherwise. */
@@ -142,6 +150,8 @@ export interface WorkerConfig extends SharedConfig {
   readonly bytesMax: number;
   /** For how long a line that is alone with its failures waits before they count. */
   readonly outagePatienceMs: number;
+  /** Whether the lines of one file may name several models. */
+  readonly mixedModels: 'refuse' | 'allow';
   readonly sliceDurationMs: number;
   /** How long requests in flight may go on after their batch was cancelled or has expired. */
   readonly cancelGraceMs: number;
@@ -169,6 +179,12 @@ export function loadApiConfig(env: Environment): ApiConfig {
   });
 }
 
+/** What the operator's commands need. @throws {@link ConfigError} */
+export function loadAdminConfig(env: Environment): AdminConfig {
+  const { temporal, store } = connectionConfig(parse(z.object(connectionSettings), env));
+  return Object.freeze({ temporal, store });
+}
+
 /** @throws {@link ConfigError} */
 export function loadWorkerConfig(env: Environment): WorkerConfig {
   const read = parse(z.object(workerSettings), env);
@@ -178,6 +194,7 @@ export function loadWorkerConfig(env: Environment): WorkerConfig {
     slicesMax: read.LONGHAUL_WORKER_SLICES_MAX,
     bytesMax: read.LONGHAUL_WORKER_BYTES_MAX,
     outagePatienceMs: read.LONGHAUL_OUTAGE_PATIENCE_MS,
+    mixedModels: read.LONGHAUL_MIXED_MODELS,
     sliceDurationMs: read.LONGHAUL_SLICE_DURATION_MS,
     cancelGraceMs: read.LONGHAUL_CANCEL_GRACE_MS,
     shutdownGraceMs: read.LONGHAUL_SHUTDOWN_GRACE_MS,
@@ -186,7 +203,7 @@ export function loadWorkerConfig(env: Environment): WorkerConfig {
 
 type SharedSettings = z.output<z.ZodObject<typeof sharedSettings>>;
 
-function sharedConfig(read: SharedSettings): SharedConfig {
+function connectionConfig(read: z.output<z.ZodObject<typeof connectionSettings>>): AdminConfig {
   return {
     temporal: {
       address: read.LONGHAUL_TEMPORAL_ADDRESS,
@@ -200,6 +217,12 @@ function sharedConfig(read: SharedSettings): SharedConfig {
       accessKey: read.LONGHAUL_S3_ACCESS_KEY,
       secretKey: read.LONGHAUL_S3_SECRET_KEY,
     },
+  };
+}
+
+function sharedConfig(read: SharedSettings): SharedConfig {
+  return {
+    ...connectionConfig(read),
     upstreamsFile: read.LONGHAUL_UPSTREAMS_FILE,
     logLevel: read.LONGHAUL_LOG_LEVEL,
     limits: {

@@ -1,5 +1,6 @@
 /** Codes of bad lines and bad files, with their messages (OpenAI Batch: `errors.data[]`). */
 import type { BatchError } from './batch';
+import type { Endpoint } from './endpoints';
 
 type ErrorDetails = Omit<BatchError, 'line'>;
 
@@ -7,6 +8,8 @@ const quotedLengthMax = 200;
 
 export const batchErrors = {
   invalidJsonLine: error('invalid_json_line', 'This line is not parseable as valid JSON.', null),
+  nestedTooDeeply: (depthMax: number) =>
+    error('invalid_json_line', `This line is nested deeper than ${depthMax} levels.`, null),
   lineTooLong: (bytesMax: number) =>
     error('invalid_request', `This line is longer than the maximum of ${bytesMax} bytes.`, null),
   missingParameter: (key: string, param = key) =>
@@ -19,6 +22,11 @@ export const batchErrors = {
       `Invalid 'custom_id': string too long. Expected a string with maximum length ${lengthMax}, but got a string with length ${length} instead.`,
       'custom_id',
     ),
+  customIdNotUnicode: error(
+    'invalid_value',
+    "Invalid 'custom_id': it has half of a surrogate pair, which is not a character.",
+    'custom_id',
+  ),
   duplicateCustomId: error(
     'duplicate_custom_id',
     'The custom_id for this request is a duplicate of another request. The custom_id parameter must be unique for each request in a batch.',
@@ -46,11 +54,12 @@ export const batchErrors = {
       `The provided model '${bounded(model)}' is not supported by the Batch API.`,
       'body.model',
     ),
-  streamingUnsupported: error(
-    'streaming_unsupported',
-    'Chat Completions: Streaming is not supported in the Batch API.',
-    'body.stream',
-  ),
+  streamingUnsupported: (endpoint: Endpoint) =>
+    error(
+      'streaming_unsupported',
+      `${endpoint === '/v1/chat/completions' ? 'Chat Completions: ' : ''}Streaming is not supported in the Batch API.`,
+      'body.stream',
+    ),
   emptyFile: error(
     'empty_file',
     'The input file is empty. Please ensure that the batch contains at least one request.',
@@ -62,10 +71,17 @@ export const batchErrors = {
       `The input file contains more than the maximum of ${linesMax} requests.`,
       null,
     ),
+  /** A code of our own: none of the hosted services has documented one. */
+  tooManyEmbeddingInputs: (inputsMax: number) =>
+    error(
+      'too_many_embedding_inputs',
+      `The input file contains more than the maximum of ${inputsMax} embedding inputs.`,
+      null,
+    ),
   fileNotFound: (fileId: string) =>
     error(
       'invalid_request',
-      `Cannot find file ${shown(fileId)}, or the project does not have access to it.`,
+      `Cannot find file ${bounded(fileId)}, or the project does not have access to it.`,
       'file_id',
     ),
   wrongPurpose: (purpose: string) =>
@@ -80,14 +96,7 @@ function error(code: string, message: string, param: string | null): ErrorDetail
   return { code, message, param };
 }
 
-/** What a line says, for use in a message: a thousand of them are in a record that is read often. */
+/** A client's text in a message: a thousand messages stand in a record, and a line may be long. */
 function bounded(text: string): string {
   return text.length > quotedLengthMax ? `${text.slice(0, quotedLengthMax)}…` : text;
-}
-
-const shownLengthMax = 200;
-
-/** A client's text in a message: a thousand messages stand in a record, and a line may be long. */
-function shown(text: string): string {
-  return text.length > shownLengthMax ? `${text.slice(0, shownLengthMax)}…` : text;
 }

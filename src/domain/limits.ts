@@ -21,6 +21,8 @@ export const earlierAttemptsMax = 100;
 export const lineBytesMax = 16 * MIB;
 /** One upstream answer; a larger one fails its line. */
 export const answerBytesMax = 16 * MIB;
+/** Levels of objects and lists in a request line, the line itself included. */
+export const lineDepthMax = 100;
 export const customIdLengthMax = 512;
 
 /** Bad lines kept in the batch record; the record is polled often. The complete list is an object. */

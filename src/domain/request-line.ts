@@ -14,14 +14,22 @@ export interface LineRules {
   hasModel(model: string): boolean;
 }
 
+/** What a body must have besides its model. The upstreams check the rest. */
+export const requiredBodyMembers: Readonly<Partial<Record<Endpoint, string>>> = {
+  '/v1/chat/completions': 'messages',
+  '/v1/embeddings': 'input',
+};
+
 export type LineProblem = Omit<BatchError, 'line'>;
 
 /** A line's own verdict; duplicates and mixed models need the other lines and are found elsewhere. */
 export interface CheckedLine {
   readonly problems: readonly LineProblem[];
-  /** Present when the line has a usable one, even if something else is wrong with it. */
+  /** Present when nothing is wrong with it, whatever else is wrong with the line. */
   readonly customId: string | undefined;
   readonly model: string | undefined;
+  /** Texts, or lists of tokens, to embed; 1 where the endpoint is another one. */
+  readonly inputCount: number;
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -29,19 +37,28 @@ type JsonObject = Readonly<Record<string, unknown>>;
 /** @param line a parsed line; `undefined` when it is no JSON at all. */
 export function checkRequestLine(line: unknown, rules: LineRules): CheckedLine {
   if (!isObject(line)) {
-    return { problems: [batchErrors.invalidJsonLine], customId: undefined, model: undefined };
+    return badLine(batchErrors.invalidJsonLine);
   }
+  const customId = own(line, 'custom_id');
+  const body = own(line, 'body');
+  const customIdProblems = checkCustomId(customId);
   const problems = [
-    ...checkCustomId(own(line, 'custom_id')),
+    ...customIdProblems,
     ...checkMethod(own(line, 'method')),
     ...checkUrl(own(line, 'url'), rules.endpoint),
-    ...checkBody(own(line, 'body'), rules),
+    ...checkBody(body, rules),
   ];
   return {
     problems,
-    customId: stringOrUndefined(own(line, 'custom_id')),
-    model: stringOrUndefined(own(own(line, 'body'), 'model')),
+    customId: customIdProblems.length === 0 ? stringOrUndefined(customId) : undefined,
+    model: stringOrUndefined(own(body, 'model')),
+    inputCount: rules.endpoint === '/v1/embeddings' ? countInputs(own(body, 'input')) : 1,
   };
+}
+
+/** The verdict on a line of which nothing is known but its one problem. */
+export function badLine(problem: LineProblem): CheckedLine {
+  return { problems: [problem], customId: undefined, model: undefined, inputCount: 1 };
 }
 
 function checkCustomId(customId: unknown): LineProblem[] {
@@ -51,10 +68,14 @@ function checkCustomId(customId: unknown): LineProblem[] {
   if (typeof customId !== 'string') {
     return [batchErrors.invalidType('custom_id', 'a string')];
   }
-  return customId.length > customIdLengthMax
-    ? [batchErrors.customIdTooLong(customIdLengthMax, customId.length)]
-    : [];
+  if (customId.length > customIdLengthMax) {
+    return [batchErrors.customIdTooLong(customIdLengthMax, customId.length)];
+  }
+  return loneSurrogate.test(customId) ? [batchErrors.customIdNotUnicode] : [];
 }
+
+/** It cannot be written in UTF-8, and most JSON parsers refuse its escape: nobody could read it. */
+const loneSurrogate = /\p{Surrogate}/u;
 
 function checkMethod(method: unknown): LineProblem[] {
   if (method === undefined || method === null) {
@@ -77,11 +98,21 @@ function checkBody(body: unknown, rules: LineRules): LineProblem[] {
   if (!isObject(body)) {
     return [batchErrors.invalidType('body', 'an object')];
   }
+  const { endpoint } = rules;
   const problems = checkModel(own(body, 'model'), rules);
+  const required = requiredBodyMembers[endpoint];
+  if (required !== undefined && (own(body, required) ?? null) === null) {
+    problems.push(batchErrors.missingParameter(required, `body.${required}`));
+  }
   if (own(body, 'stream') === true) {
-    problems.push(batchErrors.streamingUnsupported);
+    problems.push(batchErrors.streamingUnsupported(endpoint));
   }
   return problems;
+}
+
+/** A list of numbers is one input, given as tokens; any other list is a list of inputs. */
+function countInputs(input: unknown): number {
+  return Array.isArray(input) && typeof input[0] !== 'number' ? Math.max(1, input.length) : 1;
 }
 
 function checkModel(model: unknown, rules: LineRules): LineProblem[] {

@@ -21,6 +21,7 @@ import type { Logger } from '../observability/logger';
 import { BatchStore } from '../storage/batch-store';
 import { FileStore } from '../storage/file-store';
 import { createMinioObjectStore } from '../storage/minio-object-store';
+import { ProjectStore } from '../storage/project-store';
 import { identityOf } from '../temporal/identity';
 import { ByteBudget } from '../upstream/byte-budget';
 import { createHttpDispatcher } from '../upstream/http-dispatcher';
@@ -99,6 +100,7 @@ async function createDeps({ config, env, logger, pid }: WorkerContext): Promise<
     store,
     batches,
     files: new FileStore(store),
+    projects: new ProjectStore(store),
     routes: loadModelRoutes(config.upstreamsFile, env),
     dispatcher: createHttpDispatcher({
       logger,

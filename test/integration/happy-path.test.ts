@@ -138,6 +138,7 @@ describe('an invalid file', () => {
       [3, 'duplicate_custom_id', 'custom_id'],
       [4, 'missing_required_parameter', 'custom_id'],
       [4, 'missing_required_parameter', 'body.model'],
+      [4, 'missing_required_parameter', 'body.messages'],
       [5, 'invalid_method', 'method'],
       [6, 'invalid_url', 'url'],
       [7, 'missing_required_parameter', 'body'],

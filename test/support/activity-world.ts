@@ -16,11 +16,19 @@ import type { ModelRoute } from '../../src/config/upstreams';
 import type { BatchRecord, EndReason, NewBatch } from '../../src/domain/batch';
 import type { FilePurpose } from '../../src/domain/file';
 import type { FileId } from '../../src/domain/ids';
+import {
+  batchLinesMax,
+  fileBytesMax,
+  filesMaxDefault,
+  openBatchesMaxDefault,
+} from '../../src/domain/limits';
 import { fileKeys } from '../../src/domain/object-keys';
+import type { ProjectLimits } from '../../src/domain/project';
 import type { BatchRef, ShardRef, SliceResult } from '../../src/domain/workflow-contract';
 import { BatchStore } from '../../src/storage/batch-store';
 import { FileStore } from '../../src/storage/file-store';
 import type { ObjectStore } from '../../src/storage/object-store';
+import { ProjectStore } from '../../src/storage/project-store';
 import { ByteBudget } from '../../src/upstream/byte-budget';
 import { aNewBatch, model, projectId, startedAt } from './batches';
 import { FakeDispatcher } from './fake-dispatcher';
@@ -33,6 +41,17 @@ export const upstream = {
   apiKey: undefined,
   maxInFlight: 64,
   requestTimeoutMs: 1_000,
+};
+
+/** Those of a deployment that sets none. */
+export const limits: ProjectLimits = {
+  fileBytesMax,
+  batchLinesMax,
+  embeddingInputsMax: null,
+  filesMax: filesMaxDefault,
+  openBatchesMax: openBatchesMaxDefault,
+  runningBatchesMax: null,
+  queuedLinesMax: null,
 };
 
 const routes: readonly ModelRoute[] = [
@@ -67,6 +86,7 @@ export class ActivityWorld {
       store,
       batches,
       files: new FileStore(store),
+      projects: new ProjectStore(store),
       routes: new Map(routes.map((route) => [route.model, route])),
       dispatcher: this.dispatcher,
       budget: this.budget,
@@ -74,6 +94,8 @@ export class ActivityWorld {
       endWatch: new EndWatch(batches, logger),
       logger,
       settings: {
+        limits,
+        mixedModels: 'refuse',
         sliceDurationMs: 300_000,
         cancelGraceMs: 30_000,
         shutdownGraceMs: 10_000,

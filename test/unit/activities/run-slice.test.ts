@@ -45,7 +45,8 @@ describe('a slice', () => {
   });
 
   it('sends bodies and writes answers byte for byte', async () => {
-    const body = '{ "model" : "small", "seed":12345678901234567890, "t":1.0, "t":2 }';
+    const body =
+      '{ "model" : "small", "seed":12345678901234567890, "t":1.0, "t":2, "messages":[] }';
     const shard = await world.aShard(
       `{"custom_id":"\\u0061","method":"POST","url":"/v1/chat/completions","body":${body}}\r\n`,
     );

@@ -13,7 +13,14 @@ import {
   endBatch,
   recordOf,
 } from '../../support/activity-world';
-import { aFileId, model, projectId, requestLine, requestLines } from '../../support/batches';
+import {
+  aFileId,
+  model,
+  projectId,
+  requestLine,
+  requestLines,
+  startedAt,
+} from '../../support/batches';
 import { settle } from '../../support/eventually';
 import { FaultyObjectStore, textOf, type Fate } from '../../support/faulty-object-store';
 
@@ -82,6 +89,22 @@ describe('a file whose lines are all valid', () => {
     }
   });
 
+  it('may begin with a byte order mark, which no slice meets', async () => {
+    const input = Buffer.from(`\ufeff${requestLines(2)}`);
+    const ref = await createBatch(world, input);
+    expect(await validate(ref)).toMatchObject({ verdict: 'valid', total: 2 });
+    const plan = await world.deps.batches.getPlan(ref);
+    expect(plan?.shards).toMatchObject([{ byteOffset: 3, byteLength: input.length - 3 }]);
+  });
+
+  it('may name several models when the deployment allows it', async () => {
+    world = new ActivityWorld(undefined, { settings: { mixedModels: 'allow' } });
+    const body = { model: 'other', messages: [] };
+    const ref = await createBatch(world, `${requestLine(0)}\n${requestLine(1, { body })}\n`);
+    expect(await validate(ref)).toMatchObject({ verdict: 'valid', total: 2, model: null });
+    expect(await recordOf(world, ref)).toMatchObject({ status: 'in_progress', model: null });
+  });
+
   it('has the same plan when it is validated again', async () => {
     const ref = await createBatch(world, requestLines(3));
     const results = [await validate(ref), await validate(ref)];
@@ -92,6 +115,7 @@ describe('a file whose lines are all valid', () => {
 
 describe('bad lines', () => {
   const valid = requestLine(0);
+  const messages: unknown[] = [];
   const bad: readonly (readonly [string, string, string | null])[] = [
     ['not json', 'invalid_json_line', null],
     ['[1]', 'invalid_json_line', null],
@@ -101,9 +125,14 @@ describe('bad lines', () => {
     [requestLine(3, { method: 'GET' }), 'invalid_method', 'method'],
     [requestLine(4, { url: '/v1/embeddings' }), 'invalid_url', 'url'],
     [requestLine(5, { body: undefined }), 'missing_required_parameter', 'body'],
-    [requestLine(6, { body: {} }), 'missing_required_parameter', 'body.model'],
-    [requestLine(7, { body: { model: 'other' } }), 'mismatched_model', 'body.model'],
-    [requestLine(8, { body: { model, stream: true } }), 'streaming_unsupported', 'body.stream'],
+    [requestLine(6, { body: { messages } }), 'missing_required_parameter', 'body.model'],
+    [requestLine(7, { body: { model: 'other', messages } }), 'mismatched_model', 'body.model'],
+    [
+      requestLine(8, { body: { model, messages, stream: true } }),
+      'streaming_unsupported',
+      'body.stream',
+    ],
+    [requestLine(9, { body: { model } }), 'missing_required_parameter', 'body.messages'],
   ];
 
   it('fail the batch, each reported with its line, code and param', async () => {
@@ -120,7 +149,10 @@ describe('bad lines', () => {
   });
 
   it('that name a model which no upstream serves are two faults if the others name another', async () => {
-    const ref = await createBatch(world, `${valid}\n${requestLine(1, { body: { model: 'x' } })}`);
+    const ref = await createBatch(
+      world,
+      `${valid}\n${requestLine(1, { body: { model: 'x', messages } })}`,
+    );
     await validate(ref);
     expect((await recordOf(world, ref)).errors?.map(({ code, line }) => [code, line])).toEqual([
       ['model_not_found', 2],
@@ -128,13 +160,16 @@ describe('bad lines', () => {
     ]);
   });
 
-  it('are bytes that are not UTF-8, and a byte order mark', async () => {
+  it('are bytes that are not UTF-8, and a byte order mark that is not the first character', async () => {
     const broken = Buffer.concat([
       Buffer.from('{"custom_id":"'),
       Buffer.of(0xff),
       Buffer.from('"}\n'),
     ]);
-    const ref = await createBatch(world, Buffer.concat([Buffer.from(`\ufeff${valid}\n`), broken]));
+    const ref = await createBatch(
+      world,
+      Buffer.concat([Buffer.from(`\ufeff\ufeff${valid}\n`), broken]),
+    );
     await validate(ref);
     expect((await recordOf(world, ref)).errors?.map(({ code, line }) => [code, line])).toEqual([
       ['invalid_json_line', 1],
@@ -184,6 +219,16 @@ describe('a file fails the batch as a whole', () => {
     await check(await createBatch(world, ''), 'empty_file', null);
     world = new ActivityWorld();
     await check(await createBatch(world, '\n \r\n\n'), 'empty_file', null);
+  });
+
+  it("when it has more lines than the project's limit", async () => {
+    await world.deps.projects.update(projectId, () => ({
+      id: projectId,
+      createdAt: startedAt,
+      limits: { batchLinesMax: 2 },
+      emails: [],
+    }));
+    await check(await createBatch(world, requestLines(3)), 'too_many_tasks', null);
   });
 
   it('when it was uploaded for something else', async () => {

@@ -67,6 +67,7 @@ describe('defaults', () => {
       slicesMax: 16,
       bytesMax: 268_435_456,
       outagePatienceMs: 900_000,
+      mixedModels: 'refuse',
       sliceDurationMs: 300_000,
       cancelGraceMs: 30_000,
       shutdownGraceMs: 10_000,

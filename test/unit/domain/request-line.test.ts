@@ -1,3 +1,4 @@
+import { endpoints, type Endpoint } from '../../../src/domain/endpoints';
 import { batchErrors } from '../../../src/domain/error-codes';
 import { checkRequestLine } from '../../../src/domain/request-line';
 import { model } from '../../support/batches';
@@ -12,20 +13,22 @@ const line = {
   url: '/v1/chat/completions',
   body: { model, messages: [] },
 };
+const messages: unknown[] = [];
 
 /** Checks what is wrong with a line whose members are replaced; `undefined` removes one. */
 function check(
   changes: Record<string, unknown>,
   expected: readonly [string, string | null][],
+  endpoint: Endpoint = '/v1/chat/completions',
 ): void {
-  const changed: unknown = JSON.parse(JSON.stringify({ ...line, ...changes }));
-  const { problems } = checkRequestLine(changed, rules);
+  const changed: unknown = JSON.parse(JSON.stringify({ ...line, url: endpoint, ...changes }));
+  const { problems } = checkRequestLine(changed, { ...rules, endpoint });
   expect(problems.map(({ code, param }) => [code, param])).toEqual(expected);
 }
 
 test('a line with everything that is needed has no problem', () => {
   check({}, []);
-  check({ body: { model, stream: false }, extra: 1 }, []);
+  check({ body: { model, messages: '', stream: false }, extra: 1 }, []);
   check({ custom_id: 'x'.repeat(512) }, []);
 });
 
@@ -35,6 +38,7 @@ test('what is not a JSON object is not a line', () => {
       problems: [batchErrors.invalidJsonLine],
       customId: undefined,
       model: undefined,
+      inputCount: 1,
     });
   }
 });
@@ -46,6 +50,7 @@ test('the custom id must be a string of 1 to 512 characters', () => {
   check({ custom_id: 7 }, [['invalid_type', 'custom_id']]);
   check({ custom_id: ['a'] }, [['invalid_type', 'custom_id']]);
   check({ custom_id: 'x'.repeat(513) }, [['string_above_max_length', 'custom_id']]);
+  check({ custom_id: '\ud83d\ude00 \u0000 __proto__ ../' }, []);
 });
 
 test('the method must be POST', () => {
@@ -67,11 +72,39 @@ test('the body must be an object with a model that some upstream serves', () => 
   check({ body: null }, [['missing_required_parameter', 'body']]);
   check({ body: 'text' }, [['invalid_type', 'body']]);
   check({ body: [] }, [['invalid_type', 'body']]);
-  check({ body: {} }, [['missing_required_parameter', 'body.model']]);
-  check({ body: { model: '' } }, [['missing_required_parameter', 'body.model']]);
-  check({ body: { model: 4 } }, [['invalid_type', 'body.model']]);
-  check({ body: { model: 'unknown' } }, [['model_not_found', 'body.model']]);
-  check({ body: { model, stream: true } }, [['streaming_unsupported', 'body.stream']]);
+  check({ body: { messages } }, [['missing_required_parameter', 'body.model']]);
+  check({ body: { model: '', messages } }, [['missing_required_parameter', 'body.model']]);
+  check({ body: { model: 4, messages } }, [['invalid_type', 'body.model']]);
+  check({ body: { model: 'unknown', messages } }, [['model_not_found', 'body.model']]);
+});
+
+test('a custom id with half of a surrogate pair is no text', () => {
+  for (const half of ['\ud800', 'a\udc00b', '\ude00\ud83d']) {
+    check({ custom_id: half }, [['invalid_value', 'custom_id']]);
+  }
+});
+
+test('the body must have what its endpoint cannot do without, of whatever type', () => {
+  check({ body: { model } }, [['missing_required_parameter', 'body.messages']]);
+  check({ body: { model, messages: null } }, [['missing_required_parameter', 'body.messages']]);
+  check({ body: { model } }, [['missing_required_parameter', 'body.input']], '/v1/embeddings');
+  check({ body: { model, input: 0 } }, [], '/v1/embeddings');
+  check({ body: { model } }, [], '/v1/completions');
+  expect(batchErrors.missingParameter('messages', 'body.messages').message).toBe(
+    "Missing required parameter: 'messages'.",
+  );
+});
+
+test('streaming is refused whatever the endpoint', () => {
+  const streaming = { body: { model, messages, input: '', stream: true } };
+  for (const endpoint of endpoints) {
+    check(streaming, [['streaming_unsupported', 'body.stream']], endpoint);
+  }
+  expect(endpoints.map((endpoint) => batchErrors.streamingUnsupported(endpoint).message)).toEqual([
+    'Chat Completions: Streaming is not supported in the Batch API.',
+    'Streaming is not supported in the Batch API.',
+    'Streaming is not supported in the Batch API.',
+  ]);
 });
 
 test('every problem of a line is reported at once', () => {
@@ -80,6 +113,7 @@ test('every problem of a line is reported at once', () => {
     ['invalid_method', 'method'],
     ['invalid_url', 'url'],
     ['model_not_found', 'body.model'],
+    ['missing_required_parameter', 'body.messages'],
     ['streaming_unsupported', 'body.stream'],
   ]);
 });
@@ -101,7 +135,10 @@ test('custom id and model are told even when something else is wrong', () => {
 });
 
 test('a long name of a model is not repeated at full length', () => {
-  const { problems } = checkRequestLine({ ...line, body: { model: 'x'.repeat(100_000) } }, rules);
+  const { problems } = checkRequestLine(
+    { ...line, body: { model: 'x'.repeat(100_000), messages } },
+    rules,
+  );
   const shown = `'${'x'.repeat(200)}…'`;
   expect(problems.map(({ message }) => message)).toEqual([
     `The provided model ${shown} is not supported by the Batch API.`,
