@@ -60,6 +60,13 @@ export function openStateFolder(path: string): StateFolder {
   };
 }
 
+/** What the stack that uses, or used, a folder keeps in it; `undefined` when there was none. */
+export function readCredentials(path: string): Credentials | undefined {
+  const file = join(path, 'credentials.json');
+  const kept = readIfPresent(file);
+  return kept === undefined ? undefined : parseCredentials(kept, file);
+}
+
 /**
  * Deletes everything that an earlier stack has left.
  *

@@ -10,6 +10,7 @@ const usage = `Usage: npm run <command> [-- arguments]
 
   npm run demo               a batch of requests through the whole system, then stop; -- --help
   npm start                  everything up until Ctrl-C, state is kept; -- --help
+  npm run admin              projects and their keys; -- --help
   npm run check              format, types, lint, dependency rules, dead code, unit tests
   npm test                   check, then every test on real servers, and how many passed;
                              -- -t 'name' or -- path: only those tests, without check
@@ -29,6 +30,11 @@ const commands = {
   start: {
     needs: [ensureDependencies, ensureBuild, ensureServers],
     run: program('start.js'),
+    hasHelp: true,
+  },
+  admin: {
+    needs: [ensureDependencies, ensureBuild],
+    run: program('admin.js'),
     hasHelp: true,
   },
   bench: {
