@@ -1,0 +1,118 @@
+/** Who may listen where, and the operator's commands, with the built programs on a real store. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { freePort } from '../../scripts/local/ports';
+import { answersOk } from '../../scripts/local/http';
+import { projectRoot } from '../../scripts/local/project-root';
+import { waitUntil } from '../../scripts/local/wait';
+import { MinioServer } from '../support/minio';
+import { useTemporaryFolder } from '../support/temporary-folder';
+
+const folder = useTemporaryFolder();
+const run = promisify(execFile);
+
+let minio: MinioServer;
+beforeAll(async () => {
+  minio = await MinioServer.start();
+});
+afterAll(async () => {
+  await minio.stop();
+});
+
+function environment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  const { endpoint, region, bucket, accessKey, secretKey } = minio.config;
+  const upstreamsFile = join(folder(), 'upstreams.yaml');
+  writeFileSync(
+    upstreamsFile,
+    'upstreams: [{ name: one, base_url: "http://127.0.0.1:9/v1", models: [small] }]',
+  );
+  return {
+    PATH: process.env['PATH'],
+    LONGHAUL_S3_ENDPOINT: endpoint,
+    LONGHAUL_S3_REGION: region,
+    LONGHAUL_S3_BUCKET: bucket,
+    LONGHAUL_S3_ACCESS_KEY: accessKey,
+    LONGHAUL_S3_SECRET_KEY: secretKey,
+    LONGHAUL_UPSTREAMS_FILE: upstreamsFile,
+    ...extra,
+  };
+}
+
+async function admin(...args: string[]): Promise<string> {
+  const program = join(projectRoot, 'dist', 'src', 'admin', 'main.js');
+  const { stdout } = await run(process.execPath, [program, ...args], { env: environment() });
+  return stdout.trim();
+}
+
+function startApi(env: NodeJS.ProcessEnv): {
+  readonly api: ChildProcess;
+  readonly output: () => string;
+} {
+  const api = spawn(process.execPath, [join(projectRoot, 'dist', 'src', 'api', 'main.js')], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  for (const stream of [api.stdout, api.stderr]) {
+    stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  }
+  return { api, output: () => text };
+}
+
+async function statusWith(port: number, authorization?: string): Promise<number> {
+  const answer = await fetch(`http://127.0.0.1:${port}/v1/models`, {
+    ...(authorization !== undefined && { headers: { authorization } }),
+  });
+  return answer.status;
+}
+
+async function isUp(port: number): Promise<void> {
+  await waitUntil(async () => await answersOk(`http://127.0.0.1:${port}/healthz`), {
+    what: 'the API to answer',
+    timeoutMs: 30_000,
+  });
+}
+
+it('refuses to listen beyond its machine without a key, and says what to do', async () => {
+  const { api, output } = startApi(environment({ LONGHAUL_API_HOST: '0.0.0.0' }));
+  const [exitCode] = (await once(api, 'exit')) as [number];
+  expect(exitCode).toBe(1);
+  expect(output()).toContain('LONGHAUL_API_HOST=0.0.0.0 can be reached from other machines');
+  expect(output()).toContain('npm run admin -- keys create');
+});
+
+it('serves its own machine without a key, and warns', async () => {
+  const port = await freePort();
+  const { api, output } = startApi(environment({ LONGHAUL_API_PORT: String(port) }));
+  try {
+    await isUp(port);
+    expect(await statusWith(port)).toBe(200);
+    expect(output()).toContain('there is no API key');
+  } finally {
+    api.kill();
+    await once(api, 'exit');
+  }
+});
+
+it('listens anywhere once there is a key, takes it, and refuses it when it is revoked', async () => {
+  const key = await admin('keys', 'create', '--project', 'team-a');
+  const port = await freePort();
+  const { api, output } = startApi(
+    environment({ LONGHAUL_API_HOST: '0.0.0.0', LONGHAUL_API_PORT: String(port) }),
+  );
+  try {
+    await isUp(port);
+    expect(await statusWith(port, `Bearer ${key}`)).toBe(200);
+    expect(await statusWith(port, key)).toBe(200);
+    expect(await statusWith(port)).toBe(401);
+    await admin('keys', 'revoke', key.slice(12, 28));
+    expect(await statusWith(port, `Bearer ${key}`)).toBe(401);
+    expect(output()).not.toContain(key);
+  } finally {
+    api.kill();
+    await once(api, 'exit');
+  }
+});
