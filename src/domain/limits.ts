@@ -50,15 +50,32 @@ export const partCopyBytesMax = 64 * MIB;
 export const partCountMax = 10_000;
 export const partBytes = 16 * MIB;
 
+/** OpenAI Uploads reference: one part of an upload, and how long an upload stays open. */
+export const uploadPartBytesMax = 64 * MIB;
+export const uploadSecondsMax = 3_600;
+/** Far more parts than the largest file has when they are of the largest size. */
+export const uploadPartsMax = 10_000;
+/** How long an upload is kept after its expiry: a request that began before it may still run. */
+export const uploadGraceSeconds = 3_600;
+/** Nobody completes one upload for longer: the store copies gigabytes in minutes. */
+export const uploadCompleteSecondsMax = 6 * 3_600;
+
 /** OpenAI Batch reference: metadata. */
 export const metadataKeysMax = 16;
 export const metadataKeyLengthMax = 64;
 export const metadataValueLengthMax = 512;
+/** Longest address that browsers and servers commonly take. */
+export const webhookUrlLengthMax = 2_048;
 
 /** OpenAI Files reference: `expires_after.seconds`; the default of purpose `batch` and of results. */
 export const expiresAfterSecondsMin = 3_600;
 export const expiresAfterSecondsMax = 2_592_000;
 export const expiresAfterSecondsDefault = 2_592_000;
+/**
+ * Content that has no record this long after its upload began belongs to an upload that died. MinIO
+ * gives an upload up after 24 hours.
+ */
+export const contentOrphanedAfterSeconds = 3 * 86_400;
 
 export const batchListLimitMax = 100;
 export const batchListLimitDefault = 20;

@@ -35,7 +35,6 @@ export interface FileKeys {
   readonly prefix: string;
   readonly record: string;
   readonly content: string;
-  readonly tombstone: string;
   readonly usesPrefix: string;
   use(batchId: BatchId): string;
 }
@@ -95,6 +94,16 @@ export function createdBatchKey(projectId: ProjectId, nameHex: string): string {
   return `projects/${projectId}/creates/${nameHex}`;
 }
 
+/** The name of one attempt at a request: the request's hash, and what tells its batch from others. */
+export function createAttemptName(requestHash: string, batchId: BatchId): string {
+  return `${requestHash}${batchId.slice('batch_'.length)}`;
+}
+
+/** All attempts at a request, newest first; no name of another kind begins like them. */
+export function createAttemptsPrefix(projectId: ProjectId, requestHash: string): string {
+  return createdBatchKey(projectId, requestHash);
+}
+
 /** The agenda: what has to be looked at, in the order of the time from which on. */
 export const agendaPrefix = 'agenda/';
 
@@ -124,7 +133,6 @@ export function fileKeys(projectId: ProjectId, fileId: FileId): FileKeys {
     prefix,
     record: `${prefix}record.json`,
     content: `${prefix}content`,
-    tombstone: `${prefix}deleted`,
     usesPrefix: `${prefix}uses/`,
     use: (batchId) => `${prefix}uses/${batchId}`,
   };

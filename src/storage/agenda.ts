@@ -12,10 +12,15 @@ import type { ObjectStore } from './object-store';
 
 export interface AgendaEntry {
   readonly key: string;
+  /** Unix seconds. */
+  readonly dueSeconds: number;
   readonly projectId: ProjectId;
   /** The id of a file, a batch or an upload, or another name that the sweeper knows. */
   readonly subject: string;
 }
+
+/** Due at once. Not the time of the call: an entry that is put again is then the same. */
+export const atOnce = 0;
 
 export class Agenda {
   constructor(private readonly store: ObjectStore) {}
@@ -33,13 +38,14 @@ export class Agenda {
     const page = await this.store.list(agendaPrefix, options);
     return page.items.flatMap(({ key }) => {
       const [dueText, projectId = '', ...subject] = key.slice(agendaPrefix.length).split('/');
-      return Number(dueText) <= nowSeconds && isProjectId(projectId)
-        ? [{ key, projectId, subject: subject.join('/') }]
+      const dueSeconds = Number(dueText);
+      return dueSeconds <= nowSeconds && isProjectId(projectId)
+        ? [{ key, dueSeconds, projectId, subject: subject.join('/') }]
         : [];
     });
   }
 
-  async remove(entry: AgendaEntry): Promise<void> {
+  async remove(entry: Pick<AgendaEntry, 'key'>): Promise<void> {
     await this.store.delete([entry.key]);
   }
 }

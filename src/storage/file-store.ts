@@ -1,17 +1,30 @@
 /**
- * Files on the object store: content, record, tombstone and the markers of the batches that read it.
+ * Files on the object store: content, record, and the markers of the batches that read it.
  *
- * A file exists when it has a record and no tombstone. Its bytes may go when it has a tombstone and
- * no marker. The two orders that make that safe: a batch puts its marker *before* it looks for a
- * tombstone, a delete puts the tombstone *before* it looks for markers; so of two that race at least
- * one sees the other.
+ * A file exists from its record on, until the record says that it is deleted: one compare-and-swap
+ * that all see or none. Its bytes may go when it is deleted and has no marker. The two orders that
+ * make that safe: a batch puts its marker *before* it reads the record, a delete changes the record
+ * *before* it looks for markers; so of two that race at least one sees the other. An expired file is
+ * deleted in the same way before its bytes go, because clocks differ.
+ *
+ * Nothing is left behind, whoever dies when: before content there is an entry in the agenda, before
+ * a record with an expiry another, before a delete a third. An entry goes after what it is about,
+ * and nobody can bring back a record that is gone: ids are never used twice.
  */
 import type { Readable } from 'node:stream';
 import type { FileRecord } from '../domain/file';
 import { isExpired } from '../domain/file';
 import type { BatchId, FileId, ProjectId } from '../domain/ids';
-import { isFileId } from '../domain/ids';
-import { fileKeys, filesPrefix } from '../domain/object-keys';
+import { isBatchId, isFileId } from '../domain/ids';
+import { contentOrphanedAfterSeconds } from '../domain/limits';
+import {
+  agendaKey,
+  fileKeys,
+  filesPrefix,
+  uploadedFileKey,
+  uploadedFilesPrefix,
+} from '../domain/object-keys';
+import { Agenda, atOnce } from './agenda';
 import { getJson, putJson } from './json-object';
 import { listIds } from './list-ids';
 import {
@@ -22,8 +35,49 @@ import {
   type ObjectStore,
 } from './object-store';
 
+/** What is in the store: the record, and whether the file is deleted. */
+interface StoredFile extends FileRecord {
+  readonly isDeleted?: true;
+}
+
+/** What the agenda calls a file that is to be deleted, whatever its record says. */
+const deletedFilePrefix = 'delete:';
+
+/** Users of one file that are looked at in one go. */
+const usersMax = 100;
+
 export class FileStore {
-  constructor(private readonly store: ObjectStore) {}
+  private readonly agenda: Agenda;
+
+  constructor(private readonly store: ObjectStore) {
+    this.agenda = new Agenda(store);
+  }
+
+  /**
+   * Counts a file that is about to be uploaded against its project's limit. Comes before the first
+   * byte: what an upload that dies leaves behind is removed some days later.
+   *
+   * @returns false, and nothing is left, when the project has `filesMax` files already. Of two that
+   *   race for the last place both may be refused.
+   */
+  async reserve(
+    projectId: ProjectId,
+    fileId: FileId,
+    limit: { readonly filesMax: number; readonly nowSeconds: number },
+  ): Promise<boolean> {
+    const orphanedAt = limit.nowSeconds + contentOrphanedAfterSeconds;
+    await this.agenda.put(orphanedAt, projectId, fileId);
+    await this.store.put(uploadedFileKey(projectId, fileId), new Uint8Array());
+    const uploaded = await this.store.list(uploadedFilesPrefix(projectId), {
+      limit: limit.filesMax + 1,
+    });
+    if (uploaded.items.length <= limit.filesMax) {
+      return true;
+    }
+    await this.discardContent(projectId, fileId);
+    await this.agenda.remove({ key: agendaKey(orphanedAt, projectId, fileId) });
+    return false;
+  }
 
   /** Stores the content of a file that has no record yet, and so does not exist yet. */
   async putContent(projectId: ProjectId, fileId: FileId, source: Readable): Promise<ObjectInfo> {
@@ -32,6 +86,9 @@ export class FileStore {
 
   /** Makes a file exist; its content is complete by then. Repeating it changes nothing. */
   async create(file: FileRecord): Promise<void> {
+    if (file.expiresAt !== null) {
+      await this.agenda.put(file.expiresAt, file.projectId, file.id);
+    }
     await putJson(this.store, fileKeys(file.projectId, file.id).record, file, { ifAbsent: true });
   }
 
@@ -41,14 +98,8 @@ export class FileStore {
     fileId: FileId,
     nowSeconds: number,
   ): Promise<FileRecord | undefined> {
-    const keys = fileKeys(projectId, fileId);
-    const [record, tombstone] = await Promise.all([
-      getJson<FileRecord>(this.store, keys.record),
-      this.store.head(keys.tombstone),
-    ]);
-    return record === undefined || tombstone !== undefined || isExpired(record.value, nowSeconds)
-      ? undefined
-      : record.value;
+    const stored = await this.read(projectId, fileId);
+    return stored !== undefined && exists(stored, nowSeconds) ? stored : undefined;
   }
 
   /** The bytes of a file, also of a deleted one that a batch still uses. */
@@ -60,7 +111,7 @@ export class FileStore {
     return await this.store.openRead(fileKeys(projectId, fileId).content, range);
   }
 
-  /** Ids of a project's files, newest first; deleted ones are among them until they are swept. */
+  /** Ids of a project's files, newest first; deleted ones are among them until they are removed. */
   async list(
     projectId: ProjectId,
     options: { readonly after?: FileId; readonly limit: number },
@@ -71,11 +122,12 @@ export class FileStore {
   /**
    * Deletes a file; its bytes go at once, or when the last batch that uses it has ended.
    *
-   * With the tombstone the file is gone. A store that does not remove the bytes now — MinIO waits
-   * for whoever reads them — does not undo that: they stay, unseen.
+   * The entry in the agenda settles it: what this process does not finish, the sweeper does. So a
+   * store that does not remove the bytes now — MinIO waits for whoever reads them — is no error.
    */
   async delete(projectId: ProjectId, fileId: FileId): Promise<void> {
-    await this.store.put(fileKeys(projectId, fileId).tombstone, new Uint8Array());
+    await this.agenda.put(atOnce, projectId, `${deletedFilePrefix}${fileId}`);
+    await this.markDeleted(projectId, fileId);
     try {
       await this.removeIfUnused(projectId, fileId);
     } catch (error) {
@@ -85,9 +137,10 @@ export class FileStore {
     }
   }
 
-  /** Removes content that never became a file. */
+  /** Removes content that never became a file, and no longer counts it. */
   async discardContent(projectId: ProjectId, fileId: FileId): Promise<void> {
-    await this.store.delete([fileKeys(projectId, fileId).content]);
+    const { content } = fileKeys(projectId, fileId);
+    await this.store.delete([content, uploadedFileKey(projectId, fileId)]);
   }
 
   /**
@@ -115,26 +168,81 @@ export class FileStore {
     fileId: FileId,
     batchId: BatchId,
   ): Promise<FileRecord | undefined> {
-    const keys = fileKeys(projectId, fileId);
-    const marker = await this.store.head(keys.use(batchId));
-    return marker && (await getJson<FileRecord>(this.store, keys.record))?.value;
+    const marker = await this.store.head(fileKeys(projectId, fileId).use(batchId));
+    return marker && (await this.read(projectId, fileId));
   }
 
   /** Takes a batch's marker away; the bytes of a deleted file go with the last one. */
   async release(projectId: ProjectId, fileId: FileId, batchId: BatchId): Promise<void> {
-    const keys = fileKeys(projectId, fileId);
-    await this.store.delete([keys.use(batchId)]);
-    if ((await this.store.head(keys.tombstone)) !== undefined) {
+    await this.store.delete([fileKeys(projectId, fileId).use(batchId)]);
+    if ((await this.read(projectId, fileId))?.isDeleted === true) {
       await this.removeIfUnused(projectId, fileId);
     }
   }
 
-  /** The tombstone stays, so that a batch that is just being created cannot use the file. */
-  private async removeIfUnused(projectId: ProjectId, fileId: FileId): Promise<void> {
-    const keys = fileKeys(projectId, fileId);
-    const uses = await this.store.list(keys.usesPrefix, { limit: 1 });
-    if (uses.items.length === 0) {
-      await this.store.delete([keys.record, keys.content]);
+  /** Some of the batches that have marked a file. */
+  async users(projectId: ProjectId, fileId: FileId): Promise<BatchId[]> {
+    const { usesPrefix } = fileKeys(projectId, fileId);
+    const page = await this.store.list(usesPrefix, { limit: usersMax });
+    return page.items.map(({ key }) => key.slice(usesPrefix.length)).filter(isBatchId);
+  }
+
+  /**
+   * What the sweeper does about a file that the agenda names: one that has expired or is deleted,
+   * and content that has no record, go as soon as no batch uses them.
+   *
+   * @returns whether there is nothing more to do.
+   */
+  async sweep(
+    projectId: ProjectId,
+    due: { readonly fileId: FileId; readonly isDeleted: boolean },
+    nowSeconds: number,
+  ): Promise<boolean> {
+    const { fileId, isDeleted } = due;
+    const stored = await this.read(projectId, fileId);
+    if (stored !== undefined && exists(stored, nowSeconds) && !isDeleted) {
+      return true;
+    }
+    await this.markDeleted(projectId, fileId);
+    return await this.removeIfUnused(projectId, fileId);
+  }
+
+  private async read(projectId: ProjectId, fileId: FileId): Promise<StoredFile | undefined> {
+    return (await getJson<StoredFile>(this.store, fileKeys(projectId, fileId).record))?.value;
+  }
+
+  /** A swap that loses has lost to another one that deletes: nothing else changes a record. */
+  private async markDeleted(projectId: ProjectId, fileId: FileId): Promise<void> {
+    const key = fileKeys(projectId, fileId).record;
+    const stored = await getJson<StoredFile>(this.store, key);
+    if (stored !== undefined && stored.value.isDeleted !== true) {
+      const deleted: StoredFile = { ...stored.value, isDeleted: true };
+      await putJson(this.store, key, deleted, { ifEtag: stored.etag });
     }
   }
+
+  /** Of a deleted file. The agenda's entry goes after the rest, so that a crash leaves no rest. */
+  private async removeIfUnused(projectId: ProjectId, fileId: FileId): Promise<boolean> {
+    const keys = fileKeys(projectId, fileId);
+    const uses = await this.store.list(keys.usesPrefix, { limit: 1 });
+    if (uses.items.length > 0) {
+      return false;
+    }
+    await this.store.delete([keys.record, keys.content, uploadedFileKey(projectId, fileId)]);
+    await this.store.delete([agendaKey(atOnce, projectId, `${deletedFilePrefix}${fileId}`)]);
+    return true;
+  }
+}
+
+/** The file that a name in the agenda means, and whether it is to be deleted. */
+export function parseFileSubject(
+  subject: string,
+): { readonly fileId: FileId; readonly isDeleted: boolean } | undefined {
+  const isDeleted = subject.startsWith(deletedFilePrefix);
+  const fileId = isDeleted ? subject.slice(deletedFilePrefix.length) : subject;
+  return isFileId(fileId) ? { fileId, isDeleted } : undefined;
+}
+
+function exists(stored: StoredFile, nowSeconds: number): boolean {
+  return stored.isDeleted !== true && !isExpired(stored, nowSeconds);
 }

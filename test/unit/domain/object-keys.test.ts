@@ -7,7 +7,7 @@ test('everything of a project lies below its prefix', () => {
   for (const key of [batch.record, batch.end, batch.plan, batch.errors, batch.progress('p')]) {
     expect(key).toMatch(/^projects\/default\/batches\/batch_[0-9a-f]{32}\/[^/]/);
   }
-  for (const key of [file.record, file.content, file.tombstone, file.use(aBatchId())]) {
+  for (const key of [file.record, file.content, file.use(aBatchId())]) {
     expect(key).toMatch(/^projects\/default\/files\/file-[0-9a-f]{32}\/[^/]/);
   }
   expect(openBatchKey(projectId, aBatchId())).toBe(`open/default/${aBatchId()}`);
