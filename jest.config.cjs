@@ -13,9 +13,9 @@ const transform = {
     },
   ],
 };
-const kinds = ['tidy', 'unit', 'conformance', 'replay', 'integration', 'e2e'];
+const kinds = ['tidy', 'unit', 'conformance', 'replay', 'integration', 'contract', 'e2e'];
 // Kinds that wait for real servers: two minutes a test.
-const slowKinds = ['conformance', 'integration', 'e2e'];
+const slowKinds = ['conformance', 'integration', 'contract', 'e2e'];
 module.exports = {
   // Jest's five seconds are too few for property tests on a busy machine.
   testTimeout: 30_000,

@@ -5,7 +5,7 @@ import { capture, runInForeground } from './run.mjs';
 import { withTestCount } from './test-count.mjs';
 
 const inProcessKinds = ['tidy', 'unit'];
-const serverKinds = ['conformance', 'replay', 'integration', 'e2e'];
+const serverKinds = ['conformance', 'replay', 'integration', 'contract', 'e2e'];
 
 // The slowest first, so that the quick ones fill the gaps.
 const checks = [

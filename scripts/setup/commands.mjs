@@ -4,6 +4,7 @@ import { ensureBuild } from './build.mjs';
 import { runAllTests, runChecks, runSelectedTests } from './checks.mjs';
 import { ensureDependencies } from './dependencies.mjs';
 import { inProject } from './project.mjs';
+import { obtainPython, pythonVariable } from './python.mjs';
 import { obtainServers, servers } from './servers.mjs';
 
 const usage = `Usage: npm run <command> [-- arguments]
@@ -48,11 +49,13 @@ const commands = {
   },
   check: { needs: [ensureDependencies], run: () => runChecks() },
   test: {
-    needs: [ensureDependencies, ensureServers, ensureBuild],
+    needs: [ensureDependencies, ensureServers, ensurePython, ensureBuild],
     run: (args) => (args.length > 0 ? runSelectedTests(args) : runAllTests()),
   },
   // For whoever runs jest by hand: prints where the servers are, as JSON.
   servers: { needs: [ensureServers], run: printServers },
+  // The same for the Python of the contract tests.
+  python: { needs: [ensurePython], run: printPython },
 };
 
 const helpWanted = (args) => args.includes('--help') || args.includes('-h');
@@ -81,6 +84,10 @@ async function ensureServers() {
   }
 }
 
+async function ensurePython() {
+  process.env[pythonVariable] = await obtainPython();
+}
+
 /** A built program: a module that exports `main(args)`, which resolves to its exit code. */
 function program(path) {
   return (args) => createRequire(import.meta.url)(inProject('dist', 'scripts', path)).main(args);
@@ -92,5 +99,10 @@ function printServers() {
     process.env[variable],
   ]);
   process.stdout.write(`${JSON.stringify(Object.fromEntries(paths))}\n`);
+  return 0;
+}
+
+function printPython() {
+  process.stdout.write(`${JSON.stringify({ python: process.env[pythonVariable] })}\n`);
   return 0;
 }

@@ -5,14 +5,13 @@ import {
   accessSync,
   constants,
   existsSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
 } from 'node:fs';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
+import { cacheFolderOf, ensureCacheFolder, isAlive } from './cache.mjs';
 import { inProject, SetupError, withElapsedTime } from './project.mjs';
 import { capture, timeoutExitCode } from './run.mjs';
 
@@ -47,7 +46,7 @@ const noAnswer = `did not say its version within ${versionTimeoutMs / 1000} s`;
  * @returns the absolute path of the program of each server, by name
  */
 export async function obtainServers(env = process.env) {
-  const cacheFolder = join(env.LONGHAUL_CACHE_DIR ?? inProject('.longhaul', 'cache'), 'bin');
+  const cacheFolder = join(cacheFolderOf(env), 'bin');
   const names = Object.keys(servers);
   const found = await Promise.all(names.map((name) => findServer(name, env, cacheFolder)));
   for (const [index, name] of names.entries()) {
@@ -124,7 +123,7 @@ function cacheName(name) {
 
 async function buildServer(name, env, cacheFolder) {
   await assertGo(name, env);
-  ensureCacheFolder(cacheFolder);
+  ensureCacheFolder(cacheFolder, 'built servers');
   const target = join(cacheFolder, cacheName(name));
   const unfinished = join(cacheFolder, `${name}-unfinished-${process.pid}`);
   const what = `Building ${name} from tools/${name}, which takes about ${servers[name].buildMinutes} minutes the first time`;
@@ -142,29 +141,6 @@ async function buildServer(name, env, cacheFolder) {
   }
   removeOthers(name, cacheFolder);
   return target;
-}
-
-function ensureCacheFolder(path) {
-  try {
-    makeFolder(path);
-    accessSync(path, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw new SetupError(
-      `The folder ${path}, in which built servers are kept, cannot be used: ${error.message}. Set LONGHAUL_CACHE_DIR to a folder that you may write to.`,
-    );
-  }
-}
-
-/** Step by step: in /proc, where nobody can make a folder, Node's recursive call never returns. */
-function makeFolder(path) {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found?.isDirectory()) {
-    return;
-  }
-  if (found === undefined) {
-    makeFolder(dirname(path));
-  }
-  mkdirSync(path);
 }
 
 async function build(name, env, output) {
@@ -233,13 +209,5 @@ function removeOthers(name, cacheFolder) {
     (file) => isOther(file) && !isBeingBuilt(file),
   )) {
     rmSync(join(cacheFolder, file), { force: true });
-  }
-}
-
-function isAlive(pid) {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
   }
 }

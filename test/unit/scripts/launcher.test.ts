@@ -1,43 +1,8 @@
-import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { useTemporaryFolder } from '../../support/temporary-folder';
+import { installPrograms, useLauncher } from '../../support/launcher';
 
-const root = join(__dirname, '..', '..', '..');
-const folder = useTemporaryFolder();
-
-interface Outcome {
-  readonly exitCode: number | string | null | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the launcher in an empty environment whose PATH holds nothing but the given programs. */
-async function launch(
-  args: readonly string[],
-  programs: Readonly<Record<string, string>> = {},
-  env: Readonly<Record<string, string>> = {},
-): Promise<Outcome> {
-  const bin = install(join(folder(), 'bin'), programs);
-  const cache = join(folder(), 'cache');
-  return await new Promise((resolve) => {
-    const command = [join(root, 'scripts', 'longhaul.mjs'), ...args];
-    const options = { env: { PATH: bin, LONGHAUL_CACHE_DIR: cache, ...env } };
-    execFile(process.execPath, command, options, (error, stdout, stderr) => {
-      resolve({ exitCode: error === null ? 0 : error.code, stdout, stderr });
-    });
-  });
-}
-
-/** Makes shell scripts of these names; returns their folder. */
-function install(bin: string, programs: Readonly<Record<string, string>>): string {
-  mkdirSync(bin, { recursive: true });
-  for (const [name, script] of Object.entries(programs)) {
-    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
-    chmodSync(join(bin, name), 0o755);
-  }
-  return bin;
-}
+const { folder, launch } = useLauncher();
 
 const temporal = 'echo "temporal version 1.8.2 (Server 1.31.2, UI 2.50.1)"';
 const minio = 'echo "minio version RELEASE.X"; echo "Copyright: 2015-2026 MinIO, Inc."';
@@ -84,7 +49,7 @@ describe('the servers', () => {
   it('that hang are passed over, and so is a Go that does', async () => {
     // The shell's child keeps its output open, as that of a wrapper script would.
     const hanging = '/bin/sleep 15; :';
-    const otherPath = install(join(folder(), 'other'), { minio, go: hanging });
+    const otherPath = installPrograms(join(folder(), 'other'), { minio, go: hanging });
     const [server, go] = await Promise.all([
       launch(['servers'], { temporal: hanging, minio }),
       launch(['servers'], {}, { PATH: otherPath }),
