@@ -17,7 +17,7 @@ export async function openBatch(deps: ActivityDeps, batch: NewBatch): Promise<Op
   if (record !== undefined && isTerminal(record.status)) {
     return { endedAs: record.status };
   }
-  await deps.batches.markOpen(ref);
+  await deps.batches.markOpen(batch);
   await deps.batches.create(batch);
   return { endedAs: null };
 }

@@ -1,14 +1,16 @@
 /** The API process: settings in, ports made, requests served until the process is told to stop. */
 import { randomBytes } from 'node:crypto';
 import { ConfigError, loadApiConfig, type ApiConfig } from '../config/config';
-import { loadModelNames } from '../config/upstreams';
+import { loadServed } from '../config/upstreams';
 import { createLogger, type Logger } from '../observability/logger';
 import { Agenda } from '../storage/agenda';
 import { BatchStore } from '../storage/batch-store';
+import { CreatedBatches } from '../storage/created-batches';
 import { FileStore } from '../storage/file-store';
 import { createMinioObjectStore } from '../storage/minio-object-store';
 import { StoreFault } from '../storage/object-store';
 import { ProjectStore } from '../storage/project-store';
+import { UploadStore } from '../storage/upload-store';
 import { identityOf } from '../temporal/identity';
 import { TemporalBatchRunner } from '../temporal/temporal-batch-runner';
 import { createApiApp } from './app';
@@ -18,25 +20,30 @@ const shutdownGraceMs = 10_000;
 
 async function main(): Promise<void> {
   const config = loadApiConfig(process.env);
-  const models = loadModelNames(config.upstreamsFile);
+  const served = loadServed(config.upstreamsFile);
   const logger = createLogger('longhaul-api', config.logLevel);
   const store = createMinioObjectStore(config.store);
   const runner = new TemporalBatchRunner(config.temporal, identityOf('api', process.pid));
   await store.ensureBucket();
   const projects = new ProjectStore(store);
   const isOpen = await needsNoKey(config, projects);
+  const agenda = new Agenda(store);
   const app = await createApiApp({
     files: new FileStore(store),
+    uploads: new UploadStore(store),
     batches: new BatchStore(store),
+    createdBatches: new CreatedBatches(store, agenda),
     projects,
-    agenda: new Agenda(store),
+    agenda,
     runner,
-    models,
+    ...served,
     taskQueuePrefix: config.temporal.taskQueuePrefix,
     settings: {
       key: config.key,
       isOpen,
       completionWindows: config.completionWindows,
+      unknownInputFile: config.unknownInputFile,
+      resultForm: config.resultForm,
       idleTimeoutMs: config.uploadIdleTimeoutMs,
       limits: config.limits,
     },

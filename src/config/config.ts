@@ -4,6 +4,7 @@
  * list every variable; a test compares both with {@link settings}.
  */
 import { z } from 'zod';
+import { resultForms, type ResultForm } from '../domain/batch';
 import {
   batchLinesMax,
   fileBytesMax,
@@ -82,6 +83,8 @@ const apiSettings = {
       (windows) => windows.length > 0 && windows.every((text) => windowSeconds(text) !== undefined),
       'a comma-separated list such as 24h,48h,7d',
     ),
+  LONGHAUL_UNKNOWN_INPUT_FILE: z.enum(['fail_batch', 'refuse']).default('fail_batch'),
+  LONGHAUL_RESULT_FORM: z.enum(resultForms).default('openai'),
   LONGHAUL_UPLOAD_IDLE_TIMEOUT_MS: milliseconds(120_000),
 };
 
@@ -97,6 +100,9 @@ const workerSettings = {
   LONGHAUL_SLICE_DURATION_MS: milliseconds(300_000),
   LONGHAUL_CANCEL_GRACE_MS: milliseconds(30_000),
   LONGHAUL_SHUTDOWN_GRACE_MS: milliseconds(10_000),
+  // Temporal's schedules have no shorter intervals than a second.
+  LONGHAUL_SWEEP_INTERVAL_MS: count.min(1_000).max(timerMsMax).default(60_000),
+  LONGHAUL_BATCH_RETENTION_DAYS: count.max(36_500).default(90),
 };
 
 /** Every variable, for the documents' test. */
@@ -135,6 +141,10 @@ export interface ApiConfig extends SharedConfig {
   readonly key: string | undefined;
   /** Accepted values of `completion_window`. */
   readonly completionWindows: readonly string[];
+  /** What becomes of a batch whose input file does not exist: it fails, or it is not created. */
+  readonly unknownInputFile: 'fail_batch' | 'refuse';
+  /** Form of the result lines of new batches. */
+  readonly resultForm: ResultForm;
   /** An upload that sends nothing for this long is cut; there is no limit on its total time. */
   readonly uploadIdleTimeoutMs: number;
 }
@@ -157,6 +167,10 @@ export interface WorkerConfig extends SharedConfig {
   readonly cancelGraceMs: number;
   /** The same after the worker was told to stop. */
   readonly shutdownGraceMs: number;
+  /** How often expired and deleted things are removed. */
+  readonly sweepIntervalMs: number;
+  /** For how long a batch is kept after its end. */
+  readonly batchRetentionDays: number;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -175,6 +189,8 @@ export function loadApiConfig(env: Environment): ApiConfig {
     port: read.LONGHAUL_API_PORT,
     key: read.LONGHAUL_API_KEY,
     completionWindows: read.LONGHAUL_COMPLETION_WINDOWS,
+    unknownInputFile: read.LONGHAUL_UNKNOWN_INPUT_FILE,
+    resultForm: read.LONGHAUL_RESULT_FORM,
     uploadIdleTimeoutMs: read.LONGHAUL_UPLOAD_IDLE_TIMEOUT_MS,
   });
 }
@@ -198,6 +214,8 @@ export function loadWorkerConfig(env: Environment): WorkerConfig {
     sliceDurationMs: read.LONGHAUL_SLICE_DURATION_MS,
     cancelGraceMs: read.LONGHAUL_CANCEL_GRACE_MS,
     shutdownGraceMs: read.LONGHAUL_SHUTDOWN_GRACE_MS,
+    sweepIntervalMs: read.LONGHAUL_SWEEP_INTERVAL_MS,
+    batchRetentionDays: read.LONGHAUL_BATCH_RETENTION_DAYS,
   });
 }
 

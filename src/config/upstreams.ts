@@ -1,25 +1,52 @@
 /**
  * The upstreams file: which inference servers there are and which models they serve.
  *
+ *     currency: usd                       # optional, of the prices
+ *     batch_discount: 0.5                 # optional: what batches are spared, from 0 to 1
  *     upstreams:
  *       - name: gpu-1
  *         base_url: http://10.0.0.5:8000/v1
  *         api_key_env: GPU_1_KEY          # optional: the variable that holds the key
  *         max_in_flight: 64               # optional
  *         request_timeout_seconds: 600    # optional
+ *         endpoints: [/v1/embeddings]     # optional: what its models serve
  *         models:
  *           - meta-llama/Llama-3.1-8B-Instruct
  *           - name: small                 # what clients write in body.model
  *             upstream_name: Qwen/Qwen3-4B  # what the upstream is asked for
+ *             endpoints: [/v1/score]      # optional: what this model serves
+ *             price: { input_per_million: 0.1, output_per_million: 0.4 }  # optional
  */
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import { z } from 'zod';
+import type { Price } from '../domain/cost';
+import { defaultEndpoints, endpoints, type Endpoint } from '../domain/endpoints';
 import { ConfigError, type Environment } from './config';
 
+const endpointsSchema = z.array(z.enum(endpoints)).min(1);
+const amountSchema = z.number().min(0).max(1_000_000);
+
+const priceSchema = z.strictObject({
+  input_per_million: amountSchema,
+  cached_input_per_million: amountSchema.optional(),
+  output_per_million: amountSchema,
+});
+
+const modelEntrySchema = z.strictObject({
+  name: z.string().min(1),
+  upstream_name: z.string().min(1).optional(),
+  endpoints: endpointsSchema.optional(),
+  price: priceSchema.optional(),
+});
+type ModelEntry = z.output<typeof modelEntrySchema>;
+
 const modelSchema = z.union([
-  z.string().min(1),
-  z.strictObject({ name: z.string().min(1), upstream_name: z.string().min(1).optional() }),
+  z
+    .string()
+    .min(1)
+    .transform((name): ModelEntry => ({ name })),
+  modelEntrySchema,
 ]);
 
 const upstreamSchema = z.strictObject({
@@ -28,10 +55,18 @@ const upstreamSchema = z.strictObject({
   api_key_env: z.string().min(1).optional(),
   max_in_flight: z.number().int().min(1).max(1_024).default(64),
   request_timeout_seconds: z.number().positive().max(86_400).default(600),
+  endpoints: endpointsSchema.default([...defaultEndpoints]),
   models: z.array(modelSchema).min(1),
 });
 
-const fileSchema = z.strictObject({ upstreams: z.array(upstreamSchema).min(1) });
+const fileSchema = z.strictObject({
+  currency: z.string().min(1).max(16).default('usd'),
+  batch_discount: z.number().min(0).max(1).default(0.5),
+  upstreams: z.array(upstreamSchema).min(1),
+});
+
+type UpstreamsFile = z.output<typeof fileSchema>;
+type UpstreamEntry = z.output<typeof upstreamSchema>;
 
 export interface UpstreamConfig {
   readonly name: string;
@@ -50,6 +85,10 @@ export interface ModelRoute {
   /** As the upstream calls it. */
   readonly upstreamModel: string;
   readonly upstream: UpstreamConfig;
+  /** What the model serves there. */
+  readonly endpoints: ReadonlySet<Endpoint>;
+  /** Absent where it has none. */
+  readonly price?: Price;
 }
 
 /** Routes by model name, in the order of the file. */
@@ -58,27 +97,41 @@ export type ModelRoutes = ReadonlyMap<string, ModelRoute>;
 /** @throws {@link ConfigError} when the file cannot be read or is not as described above. */
 export function loadModelRoutes(path: string, env: Environment): ModelRoutes {
   const routes = new Map<string, ModelRoute>();
-  for (const entry of readUpstreams(path)) {
+  const file = readUpstreams(path);
+  for (const entry of file.upstreams) {
     const upstream = toUpstream(entry, env);
     for (const model of entry.models) {
-      addRoute(routes, toRoute(model, upstream), path);
+      addRoute(routes, toRoute(model, { file, entry, upstream }), path);
     }
   }
   return routes;
 }
 
+/** What the upstreams serve, together. */
+export interface Served {
+  /** In the order of the file. */
+  readonly models: readonly string[];
+  /** In the order of {@link endpoints}; at least one. */
+  readonly endpoints: readonly Endpoint[];
+}
+
 /**
- * The models that the file names, in its order, for a process that needs no upstream's key.
+ * What the file's upstreams serve, for a process that needs no upstream's key.
  *
  * @throws {@link ConfigError} when the file cannot be read or is not as described above.
  */
-export function loadModelNames(path: string): readonly string[] {
-  return readUpstreams(path).flatMap(({ models }) =>
-    models.map((model) => (typeof model === 'string' ? model : model.name)),
+export function loadServed(path: string): Served {
+  const entries = readUpstreams(path).upstreams;
+  const served = new Set(
+    entries.flatMap((entry) => entry.models.flatMap((model) => endpointsOf(model, entry))),
   );
+  return {
+    models: entries.flatMap(({ models }) => models.map(({ name }) => name)),
+    endpoints: endpoints.filter((endpoint) => served.has(endpoint)),
+  };
 }
 
-function readUpstreams(path: string): readonly z.output<typeof upstreamSchema>[] {
+function readUpstreams(path: string): UpstreamsFile {
   const result = fileSchema.safeParse(readYaml(path));
   if (!result.success) {
     throw new ConfigError(
@@ -86,7 +139,7 @@ function readUpstreams(path: string): readonly z.output<typeof upstreamSchema>[]
     );
   }
   assertNamesDiffer(result.data.upstreams, path);
-  return result.data.upstreams;
+  return result.data;
 }
 
 /** Limits and connections are kept by name. */
@@ -120,7 +173,7 @@ function reasonOf(error: unknown): string {
   return `it is not YAML (${error.code}${where}).`;
 }
 
-function toUpstream(entry: z.output<typeof upstreamSchema>, env: Environment): UpstreamConfig {
+function toUpstream(entry: UpstreamEntry, env: Environment): UpstreamConfig {
   const apiKey = entry.api_key_env === undefined ? undefined : env[entry.api_key_env];
   if (entry.api_key_env !== undefined && (apiKey === undefined || apiKey === '')) {
     throw new ConfigError(
@@ -136,10 +189,44 @@ function toUpstream(entry: z.output<typeof upstreamSchema>, env: Environment): U
   };
 }
 
-function toRoute(model: z.output<typeof modelSchema>, upstream: UpstreamConfig): ModelRoute {
-  const { name, upstream_name: upstreamName } =
-    typeof model === 'string' ? { name: model, upstream_name: undefined } : model;
-  return { model: name, upstreamModel: upstreamName ?? name, upstream };
+function toRoute(
+  model: ModelEntry,
+  {
+    file,
+    entry,
+    upstream,
+  }: {
+    readonly file: UpstreamsFile;
+    readonly entry: UpstreamEntry;
+    readonly upstream: UpstreamConfig;
+  },
+): ModelRoute {
+  const price = priceOf(model, file);
+  return {
+    model: model.name,
+    upstreamModel: model.upstream_name ?? model.name,
+    upstream,
+    endpoints: new Set(endpointsOf(model, entry)),
+    ...(price !== undefined && { price }),
+  };
+}
+
+function endpointsOf(model: ModelEntry, upstream: UpstreamEntry): readonly Endpoint[] {
+  return model.endpoints ?? upstream.endpoints;
+}
+
+function priceOf(model: ModelEntry, file: UpstreamsFile): Price | undefined {
+  if (model.price === undefined) {
+    return undefined;
+  }
+  const { input_per_million: input, output_per_million: output } = model.price;
+  return {
+    currency: file.currency,
+    batchDiscount: file.batch_discount,
+    inputPerMillion: input,
+    cachedInputPerMillion: model.price.cached_input_per_million ?? input,
+    outputPerMillion: output,
+  };
 }
 
 function addRoute(routes: Map<string, ModelRoute>, route: ModelRoute, path: string): void {

@@ -15,6 +15,7 @@
  *
  * The table of status × event is in docs/batch-lifecycle.md; a test compares the two.
  */
+import type { Cost } from './cost';
 import type { Endpoint } from './endpoints';
 import type { BatchId, FileId, ProjectId } from './ids';
 import type { Usage } from './usage';
@@ -66,14 +67,6 @@ export interface BatchError {
  */
 export const resultForms = ['openai', 'bare'] as const;
 export type ResultForm = (typeof resultForms)[number];
-
-/** What a batch's tokens cost, by the prices in force when it ended. */
-export interface Cost {
-  /** As the operator names it, such as `usd`. */
-  readonly currency: string;
-  /** After the discount for batches. */
-  readonly amount: number;
-}
 
 /** The batch as it is stored. Times are Unix seconds. */
 export interface BatchRecord {
@@ -169,6 +162,11 @@ export type BatchEvent =
 
 export function isTerminal(status: BatchStatus): status is TerminalStatus {
   return (terminalStatuses as readonly string[]).includes(status);
+}
+
+/** When a batch ended, in Unix seconds; null before. */
+export function endedAt(record: BatchRecord): number | null {
+  return record.completedAt ?? record.failedAt ?? record.expiredAt ?? record.cancelledAt;
 }
 
 /** The record of a batch that has just been created. */

@@ -4,7 +4,7 @@
  * Everything of a project lies below its prefix. Keys are built from ids of ours and from numbers,
  * never from what a client sent. Numbers are zero-padded, so that the store's order is theirs.
  */
-import type { BatchId, FileId, PartId, ProjectId, UploadId } from './ids';
+import type { BatchId, FileId, PartId, ProjectId, UploadId, WebhookEndpointId } from './ids';
 
 export interface BatchKeys {
   readonly prefix: string;
@@ -16,6 +16,9 @@ export interface BatchKeys {
   readonly shardsPrefix: string;
   readonly progressPrefix: string;
   progress(processName: string): string;
+  readonly deliveriesPrefix: string;
+  /** What became of telling one target how the batch has ended. */
+  delivery(target: string): string;
   shard(shardIndex: number): ShardKeys;
 }
 
@@ -80,6 +83,19 @@ export function apiKeyKey(keyId: string): string {
   return `${apiKeysPrefix}${keyId}`;
 }
 
+export function webhooksPrefix(projectId: ProjectId): string {
+  return `projects/${projectId}/webhooks/`;
+}
+
+export function webhookKey(projectId: ProjectId, endpointId: WebhookEndpointId): string {
+  return `${webhooksPrefix(projectId)}${endpointId}`;
+}
+
+/** The secret that signs what goes to the addresses of single batches. */
+export function webhookSecretKey(projectId: ProjectId): string {
+  return `projects/${projectId}/webhook-secret`;
+}
+
 /** Markers of a project's uploaded files, which count against its limit. */
 export function uploadedFilesPrefix(projectId: ProjectId): string {
   return `projects/${projectId}/uploaded/`;
@@ -123,6 +139,8 @@ export function batchKeys(projectId: ProjectId, batchId: BatchId): BatchKeys {
     shardsPrefix: `${prefix}shards/`,
     progressPrefix: `${prefix}progress/`,
     progress: (processName) => `${prefix}progress/${processName}`,
+    deliveriesPrefix: `${prefix}deliveries/`,
+    delivery: (target) => `${prefix}deliveries/${target}`,
     shard: (shardIndex) => shardKeys(`${prefix}shards/${padded(shardIndex, 5)}/`),
   };
 }

@@ -14,10 +14,16 @@ export interface LineRules {
   hasModel(model: string): boolean;
 }
 
-/** What a body must have besides its model. The upstreams check the rest. */
+/**
+ * What a body must have besides its model. What only some servers want, or what has substitutes
+ * (`prompt_embeds` of completions, `prompt` of responses), the upstreams miss by themselves.
+ */
 export const requiredBodyMembers: Readonly<Partial<Record<Endpoint, string>>> = {
   '/v1/chat/completions': 'messages',
   '/v1/embeddings': 'input',
+  '/v1/moderations': 'input',
+  '/v1/images/generations': 'prompt',
+  '/v1/rerank': 'query',
 };
 
 export type LineProblem = Omit<BatchError, 'line'>;

@@ -3,12 +3,20 @@ import type { BatchEnd, BatchEvent, BatchRecord, NewBatch } from '../domain/batc
 import { newBatchRecord, transition } from '../domain/batch';
 import type { BatchId, ProjectId } from '../domain/ids';
 import { isBatchId } from '../domain/ids';
-import { batchKeys, batchesPrefix, openBatchKey } from '../domain/object-keys';
+import { batchKeys, batchesPrefix, openBatchesPrefixOf, openBatchKey } from '../domain/object-keys';
 import type { ShardPlan } from '../domain/shard-plan';
 import type { BatchRef, ShardCounts } from '../domain/workflow-contract';
 import { getJson, putJson } from './json-object';
 import { listIds } from './list-ids';
 import type { ListPage, ObjectStore } from './object-store';
+
+/** Content of the marker of a batch that is not terminal. */
+export interface OpenBatchMarker {
+  /** As the client wrote it. */
+  readonly inputFileId: string;
+}
+
+const readsInParallel = 16;
 
 /** Content of a progress object: per shard index, the epoch and what its segments hold. */
 export type Progress = Readonly<Record<string, readonly [number, number, number]>>;
@@ -16,9 +24,27 @@ export type Progress = Readonly<Record<string, readonly [number, number, number]
 export class BatchStore {
   constructor(private readonly store: ObjectStore) {}
 
-  /** Puts the marker of a batch that is not terminal; before its workflow starts. */
-  async markOpen(ref: BatchRef): Promise<void> {
-    await this.store.put(openBatchKey(ref.projectId, ref.batchId), new Uint8Array());
+  /**
+   * Puts the marker of a batch that is not terminal; before its workflow starts. It names the input
+   * file, so that whoever finds the marker of a batch that never came to be can release the file.
+   *
+   * @returns whether there was none before.
+   */
+  async markOpen({ projectId, id, inputFileId }: NewBatch): Promise<boolean> {
+    const marker: OpenBatchMarker = { inputFileId };
+    const key = openBatchKey(projectId, id);
+    return (await putJson(this.store, key, marker, { ifAbsent: true })) !== undefined;
+  }
+
+  /** The project's batches that have a marker, oldest first. */
+  async listOpen(projectId: ProjectId): Promise<BatchRef[]> {
+    const prefix = openBatchesPrefixOf(projectId);
+    const { items } = await this.store.list(prefix, { limit: Number.MAX_SAFE_INTEGER });
+    return items
+      .map(({ key }) => key.slice(prefix.length))
+      .filter(isBatchId)
+      .map((batchId) => ({ projectId, batchId }))
+      .reverse();
   }
 
   /** Writes the record of a new batch, unless it has one already. */
@@ -107,6 +133,16 @@ export class BatchStore {
       }),
       { completed: 0, failed: 0 },
     );
+  }
+
+  /** The records of several batches, in their order; `undefined` where there is none. */
+  async getAll(refs: readonly BatchRef[]): Promise<(BatchRecord | undefined)[]> {
+    const records: (BatchRecord | undefined)[] = [];
+    for (let from = 0; from < refs.length; from += readsInParallel) {
+      const some = refs.slice(from, from + readsInParallel);
+      records.push(...(await Promise.all(some.map(async (ref) => await this.get(ref)))));
+    }
+    return records;
   }
 
   /** Removes the marker of a batch that has become terminal. */

@@ -12,8 +12,10 @@ import {
   type ActivityDeps,
   type ControlActivities,
 } from '../../activities';
+import { BlockingFileCheck } from '../../activities/file-check';
 import type { ModelRoute } from '../../src/config/upstreams';
 import type { BatchRecord, EndReason, NewBatch } from '../../src/domain/batch';
+import { defaultEndpoints } from '../../src/domain/endpoints';
 import type { FilePurpose } from '../../src/domain/file';
 import type { FileId } from '../../src/domain/ids';
 import {
@@ -25,10 +27,13 @@ import {
 import { fileKeys } from '../../src/domain/object-keys';
 import type { ProjectLimits } from '../../src/domain/project';
 import type { BatchRef, ShardRef, SliceResult } from '../../src/domain/workflow-contract';
+import { Agenda } from '../../src/storage/agenda';
 import { BatchStore } from '../../src/storage/batch-store';
+import { CreatedBatches } from '../../src/storage/created-batches';
 import { FileStore } from '../../src/storage/file-store';
 import type { ObjectStore } from '../../src/storage/object-store';
 import { ProjectStore } from '../../src/storage/project-store';
+import { UploadStore } from '../../src/storage/upload-store';
 import { ByteBudget } from '../../src/upstream/byte-budget';
 import { aNewBatch, model, projectId, startedAt } from './batches';
 import { FakeDispatcher } from './fake-dispatcher';
@@ -54,10 +59,12 @@ export const limits: ProjectLimits = {
   queuedLinesMax: null,
 };
 
+export const endpoints = new Set(defaultEndpoints);
+
 const routes: readonly ModelRoute[] = [
-  { model, upstreamModel: model, upstream },
-  { model: 'other', upstreamModel: 'other', upstream },
-  { model: 'alias', upstreamModel: 'vendor/real-name', upstream },
+  { model, upstreamModel: model, upstream, endpoints },
+  { model: 'other', upstreamModel: 'other', upstream, endpoints },
+  { model: 'alias', upstreamModel: 'vendor/real-name', upstream, endpoints },
 ];
 
 /** One process over a store; several worlds may share a store. */
@@ -68,6 +75,8 @@ export class ActivityWorld {
   readonly control: ControlActivities;
   /** Unix milliseconds of the next look at the clock. */
   nowMs = startedAt * 1000 + 60_000;
+  /** Batches of which Temporal has a workflow. */
+  readonly startedBatches = new Set<string>();
   private tokens = 0;
 
   constructor(
@@ -81,17 +90,23 @@ export class ActivityWorld {
     const { bytesMax = 64 * 1024 * 1024, settings = {}, processName = 'process-1' } = options;
     const logger = silentLogger();
     const batches = new BatchStore(store);
+    const agenda = new Agenda(store);
     this.budget = new ByteBudget(bytesMax);
     this.deps = {
       store,
       batches,
       files: new FileStore(store),
+      uploads: new UploadStore(store),
+      createdBatches: new CreatedBatches(store, agenda),
+      agenda,
+      workflows: { exist: async (id) => await Promise.resolve(this.startedBatches.has(id)) },
       projects: new ProjectStore(store),
       routes: new Map(routes.map((route) => [route.model, route])),
       dispatcher: this.dispatcher,
       budget: this.budget,
       progress: new ProgressReporter(batches, processName, logger),
       endWatch: new EndWatch(batches, logger),
+      openFileCheck: (rules, facts) => new BlockingFileCheck(rules, facts),
       logger,
       settings: {
         limits,
@@ -99,6 +114,7 @@ export class ActivityWorld {
         sliceDurationMs: 300_000,
         cancelGraceMs: 30_000,
         shutdownGraceMs: 10_000,
+        batchRetentionDays: 90,
         ...settings,
       },
       now: () => this.nowMs,
@@ -148,7 +164,7 @@ export async function createBatch(
     purpose: options.purpose ?? 'batch',
   });
   await files.use(projectId, fileId, { batchId: batch.id, nowSeconds: startedAt });
-  await batches.markOpen(ref);
+  await batches.markOpen(batch);
   await batches.create(batch);
   return ref;
 }

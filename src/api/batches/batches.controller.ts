@@ -1,4 +1,4 @@
-import { Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import { Controller, Get, Headers, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import type { ProjectId } from '../../domain/ids';
 import { batchListLimitDefault, batchListLimitMax } from '../../domain/limits';
 import { API_DEPENDENCIES, type ApiDependencies } from '../dependencies';
@@ -9,6 +9,7 @@ import { toBatchWire, type BatchWire } from './batch.wire';
 import { cancelBatch } from './cancel-batch';
 import { createBatch } from './create-batch';
 import { parseBatchRequest } from './create-batch.wire';
+import { parseCreateRepeat, type Headers as RequestHeaders } from './create-repeat.wire';
 import { findBatch, listBatches, viewBatch } from './view-batch';
 
 const listLimits = { limitDefault: batchListLimitDefault, limitMax: batchListLimitMax };
@@ -19,9 +20,15 @@ export class BatchesController {
 
   @Post()
   @HttpCode(200)
-  async create(@Project() projectId: ProjectId, @JsonBody() body: unknown): Promise<BatchWire> {
-    const request = parseBatchRequest(body, this.dependencies.settings.completionWindows);
-    return toBatchWire(await createBatch(projectId, request, this.dependencies));
+  async create(
+    @Project() projectId: ProjectId,
+    @Headers() headers: RequestHeaders,
+    @JsonBody() body: unknown,
+  ): Promise<BatchWire> {
+    const { endpoints, settings } = this.dependencies;
+    const repeat = parseCreateRepeat(headers);
+    const request = parseBatchRequest(body, { endpoints, ...settings });
+    return toBatchWire(await createBatch(projectId, { request, repeat }, this.dependencies));
   }
 
   @Get()

@@ -1,54 +1,77 @@
-import { windowSeconds } from '../../config/config';
-import type { BatchRecord, NewBatch } from '../../domain/batch';
-import { newBatchRecord } from '../../domain/batch';
-import { isFileId, makeBatchId, makeFileId, type ProjectId } from '../../domain/ids';
+import { isTerminal, newBatchRecord, type BatchRecord, type NewBatch } from '../../domain/batch';
+import { isFileId, type ProjectId } from '../../domain/ids';
 import type { ApiDependencies } from '../dependencies';
+import { ApiError } from '../http/api-error';
+import { assertRoom } from './admit-batch';
 import type { BatchRequest } from './create-batch.wire';
+import type { CreateRepeat } from './create-repeat.wire';
+import { fixBatch } from './fix-batch';
+import { viewBatch } from './view-batch';
 
 /**
- * Creates a batch. Starting its workflow is the point from which it exists; the workflow writes the
- * record itself when this process dies before it does.
+ * Creates a batch, or finds the one that an earlier attempt at the same request has created.
+ *
+ * Starting its workflow is the point from which it exists; the workflow writes the record itself
+ * when this process dies before it does. Each step may be repeated.
  */
 export async function createBatch(
   projectId: ProjectId,
-  request: BatchRequest,
+  given: { readonly request: BatchRequest; readonly repeat: CreateRepeat },
   dependencies: ApiDependencies,
 ): Promise<BatchRecord> {
-  const { files, runner, batches, taskQueuePrefix } = dependencies;
-  const batch = newBatch(projectId, request, dependencies);
-  if (isFileId(batch.inputFileId)) {
+  const { batches } = dependencies;
+  const { batch, isNew } = await fixBatch(projectId, given, dependencies);
+  if (isNew) {
+    await start(batch, dependencies);
+    return newBatchRecord(batch);
+  }
+  const ref = { projectId, batchId: batch.id };
+  const known = await batches.get(ref);
+  if (known !== undefined) {
+    return await viewBatch(batches, known);
+  }
+  await start(batch, dependencies);
+  const record = (await batches.get(ref)) ?? newBatchRecord(batch);
+  if (isTerminal(record.status)) {
+    // An attempt that was still under way has brought it to its end: the markers came too late.
+    await removeMarkers(batch, dependencies);
+  }
+  return await viewBatch(batches, record);
+}
+
+async function start(batch: NewBatch, dependencies: ApiDependencies): Promise<void> {
+  const { batches, files, projects, runner, settings, taskQueuePrefix } = dependencies;
+  const { projectId, inputFileId } = batch;
+  if (isFileId(inputFileId)) {
     // Before the workflow looks at the file, so that nobody removes it in between. Whether there is
     // such a file is for the workflow to say, as OpenAI's does: the batch then fails.
     const user = { batchId: batch.id, nowSeconds: batch.createdAt };
-    await files.use(batch.projectId, batch.inputFileId, user);
+    await files.use(projectId, inputFileId, user);
   }
-  await batches.markOpen({ projectId: batch.projectId, batchId: batch.id });
+  const isFirst = await batches.markOpen(batch);
+  const limits = await projects.limits(projectId, settings.limits);
+  try {
+    await assertRoom(batches, { projectId, batchId: batch.id }, limits);
+  } catch (error) {
+    if (isFirst && error instanceof ApiError) {
+      await removeMarkers(batch, dependencies);
+    }
+    throw error;
+  }
+  const { runningBatchesMax } = limits;
   // When the engine gives no answer, the batch may have started: the markers have to stay.
-  await runner.start({ batch, taskQueuePrefix });
+  await runner.start({
+    batch,
+    taskQueuePrefix,
+    ...(runningBatchesMax !== null && { runningBatchesMax }),
+  });
   await batches.create(batch);
-  return newBatchRecord(batch);
 }
 
-function newBatch(
-  projectId: ProjectId,
-  request: BatchRequest,
-  { clock, randomHex }: ApiDependencies,
-): NewBatch {
-  const nowMs = clock();
-  const createdAt = Math.floor(nowMs / 1000);
-  const seconds = windowSeconds(request.completionWindow);
-  if (seconds === undefined) {
-    throw new Error(`the completion window ${request.completionWindow} is not one`);
+async function removeMarkers(batch: NewBatch, { batches, files }: ApiDependencies): Promise<void> {
+  const { projectId, id: batchId, inputFileId } = batch;
+  if (isFileId(inputFileId)) {
+    await files.release(projectId, inputFileId, batchId);
   }
-  return {
-    id: makeBatchId(nowMs, randomHex()),
-    projectId,
-    ...request,
-    resultFileIds: {
-      output: makeFileId(nowMs, randomHex()),
-      error: makeFileId(nowMs, randomHex()),
-    },
-    createdAt,
-    expiresAt: createdAt + seconds,
-  };
+  await batches.close({ projectId, batchId });
 }

@@ -1,13 +1,14 @@
 /** The body of a create. Fields that we do not know are ignored: clients of other services send some. */
 import { z } from 'zod';
 import type { Endpoint } from '../../domain/endpoints';
-import { endpoints } from '../../domain/endpoints';
 import {
   expiresAfterSecondsDefault,
   metadataKeyLengthMax,
   metadataKeysMax,
   metadataValueLengthMax,
+  webhookUrlLengthMax,
 } from '../../domain/limits';
+import { ApiError } from '../http/api-error';
 import { expiresAfterSchema } from '../http/expires-after.wire';
 import { parseRequest, withPropertiesMax } from '../http/parse-request';
 
@@ -18,6 +19,13 @@ export interface BatchRequest {
   readonly completionWindow: string;
   readonly metadata: Readonly<Record<string, string>> | null;
   readonly outputExpiresAfterSeconds: number;
+  readonly webhookUrl?: string;
+}
+
+/** What this deployment accepts; each list has at least one member. */
+export interface BatchRequestRules {
+  readonly endpoints: readonly Endpoint[];
+  readonly completionWindows: readonly string[];
 }
 
 /** Longer than any id; it travels through the engine. */
@@ -28,23 +36,67 @@ const metadataSchema = withPropertiesMax(
   metadataKeysMax,
 );
 
-export function parseBatchRequest(
-  body: unknown,
-  completionWindows: readonly string[],
-): BatchRequest {
-  const schema = z.object({
-    input_file_id: z.string().min(1).max(fileIdLengthMax),
-    endpoint: z.enum(endpoints),
-    completion_window: z.enum(completionWindows),
-    metadata: metadataSchema.nullish(),
-    output_expires_after: expiresAfterSchema.nullish(),
-  });
-  const parsed = parseRequest(schema, body);
+export function parseBatchRequest(body: unknown, rules: BatchRequestRules): BatchRequest {
+  refusePrototype(body);
+  const parsed = parseRequest(batchRequestSchema(rules), body);
+  const webhookUrl = parsed.webhook_url ?? undefined;
+  if (webhookUrl !== undefined) {
+    assertWebhookUrl(webhookUrl);
+  }
   return {
     inputFileId: parsed.input_file_id,
     endpoint: parsed.endpoint,
     completionWindow: parsed.completion_window,
     metadata: parsed.metadata ?? null,
     outputExpiresAfterSeconds: parsed.output_expires_after?.seconds ?? expiresAfterSecondsDefault,
+    ...(webhookUrl !== undefined && { webhookUrl }),
   };
+}
+
+interface BatchRequestWire {
+  readonly input_file_id: string;
+  readonly endpoint: Endpoint;
+  readonly completion_window: string;
+  readonly metadata?: Readonly<Record<string, string>> | null | undefined;
+  readonly output_expires_after?: z.output<typeof expiresAfterSchema> | null | undefined;
+  readonly webhook_url?: string | null | undefined;
+}
+
+export function batchRequestSchema({
+  endpoints,
+  completionWindows,
+}: BatchRequestRules): z.ZodType<BatchRequestWire> {
+  return z.object({
+    input_file_id: z.string().min(1).max(fileIdLengthMax),
+    endpoint: z.enum(endpoints),
+    completion_window: z.enum(completionWindows),
+    metadata: metadataSchema.nullish(),
+    output_expires_after: expiresAfterSchema.nullish(),
+    webhook_url: z.string().max(webhookUrlLengthMax).nullish(),
+  });
+}
+
+/** The one name that objects of JavaScript, the clients' ones too, do not take as any other. */
+function refusePrototype(body: unknown): void {
+  const metadata =
+    typeof body === 'object' && body !== null && 'metadata' in body ? body.metadata : undefined;
+  if (typeof metadata === 'object' && metadata !== null && Object.hasOwn(metadata, '__proto__')) {
+    throw new ApiError(
+      'invalidValue',
+      "Invalid property name in 'metadata': '__proto__' cannot be used. Please choose another name.",
+      { param: 'metadata' },
+    );
+  }
+}
+
+/** Its form only: where it leads is looked at when something is delivered there. */
+function assertWebhookUrl(text: string): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '') {
+    throw new ApiError(
+      'invalidValue',
+      "Invalid 'webhook_url': expected an absolute https URL without user name and password.",
+      { param: 'webhook_url' },
+    );
+  }
 }

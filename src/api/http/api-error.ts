@@ -21,18 +21,22 @@ const clientError = <Code extends string | null>(
 });
 
 /** Every error that the API answers; the name is ours, status, type and code are the wire's. */
-const errorKinds = {
+export const errorKinds = {
   invalidRequest: clientError(400, null),
   missingParameter: clientError(400, 'missing_required_parameter'),
   duplicateParameter: clientError(400, 'duplicate_parameter'),
   invalidType: clientError(400, 'invalid_type'),
   invalidValue: clientError(400, 'invalid_value'),
   emptyString: clientError(400, 'empty_string'),
+  emptyArray: clientError(400, 'empty_array'),
+  arrayTooLong: clientError(400, 'array_above_max_length'),
   stringTooLong: clientError(400, 'string_above_max_length'),
   integerTooLarge: clientError(400, 'integer_above_max_value'),
   integerTooSmall: clientError(400, 'integer_below_min_value'),
   tooManyProperties: clientError(400, 'object_above_max_properties'),
   propertyNameTooLong: clientError(400, 'property_name_above_max_length'),
+  fileLimitExceeded: clientError(400, 'file_limit_exceeded'),
+  idempotencyKeyReused: clientError(400, 'idempotency_key_reused'),
   missingApiKey: clientError(401, null),
   wrongApiKey: clientError(401, 'invalid_api_key'),
   notFound: clientError(404, null),
@@ -42,6 +46,8 @@ const errorKinds = {
   conflict: clientError(409, null),
   bodyTooLarge: clientError(413, null),
   unsupportedContentType: clientError(415, 'unsupported_content_type'),
+  batchLimitExceeded: clientError(429, 'batch_limit_exceeded'),
+  queuedLinesLimitExceeded: clientError(429, 'queued_lines_limit_exceeded'),
   headersTooLarge: clientError(431, null),
   internal: { status: 500, type: 'server_error', code: null },
   unavailable: { status: 503, type: 'server_error', code: null },

@@ -3,7 +3,7 @@ import { answeredLine, failedLine } from '../../../activities/result-line';
 import type { LineAnswer } from '../../../src/upstream/dispatcher';
 import { makeRequestId } from '../../../src/domain/ids';
 import { noUsage } from '../../../src/domain/usage';
-import { upstream } from '../../support/activity-world';
+import { endpoints, upstream } from '../../support/activity-world';
 import { aBatchId } from '../../support/batches';
 
 const requestId = makeRequestId(aBatchId(), 7);
@@ -67,7 +67,7 @@ test('a line without an answer says why', () => {
 });
 
 describe('the body that goes upstream', () => {
-  const alias = { model: 'alias', upstreamModel: 'vendor/"real"', upstream };
+  const alias = { model: 'alias', upstreamModel: 'vendor/"real"', upstream, endpoints };
 
   function check(body: string, expected: string): void {
     expect(Buffer.from(bodyFor(alias, Buffer.from(body))).toString()).toBe(expected);
@@ -88,6 +88,6 @@ describe('the body that goes upstream', () => {
 
   it('is the very bytes of the request when the model has no other name', () => {
     const body = Buffer.from('{"model": "small"}');
-    expect(bodyFor({ model: 'small', upstreamModel: 'small', upstream }, body)).toBe(body);
+    expect(bodyFor({ model: 'small', upstreamModel: 'small', upstream, endpoints }, body)).toBe(body);
   });
 });

@@ -6,16 +6,19 @@ import OpenAI from 'openai';
 import { createApiApp } from '../../../src/api/app';
 import type { ApiSettings } from '../../../src/api/dependencies';
 import type { ErrorBody } from '../../../src/api/http/api-error';
+import { defaultEndpoints, type Endpoint } from '../../../src/domain/endpoints';
 import type { ProjectLimits } from '../../../src/domain/project';
 import type { BatchId } from '../../../src/domain/ids';
 import type { BatchWorkflowInput } from '../../../src/domain/workflow-contract';
 import { createLogger } from '../../../src/observability/logger';
 import { Agenda } from '../../../src/storage/agenda';
 import { BatchStore } from '../../../src/storage/batch-store';
+import { CreatedBatches } from '../../../src/storage/created-batches';
 import { FileStore } from '../../../src/storage/file-store';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store';
 import type { ObjectStore } from '../../../src/storage/object-store';
 import { ProjectStore } from '../../../src/storage/project-store';
+import { UploadStore } from '../../../src/storage/upload-store';
 import { EngineUnavailable, type BatchRunner } from '../../../src/temporal/batch-runner';
 
 export const apiKey = 'sk-test-0123456789abcdef';
@@ -36,20 +39,32 @@ class FakeBatchRunner implements BatchRunner {
   readonly started: BatchWorkflowInput[] = [];
   readonly cancelled: BatchId[] = [];
   down = false;
+  /** It does what it is asked, and its answers do not arrive. */
+  isMute = false;
+
+  /** The batches that were started, each once. */
+  get batchIds(): BatchId[] {
+    return [...new Set(this.started.map(({ batch }) => batch.id))];
+  }
 
   async start(input: BatchWorkflowInput): Promise<void> {
-    await this.answer();
-    this.started.push(input);
+    await this.answer(() => {
+      this.started.push(input);
+    });
   }
 
   async signalCancel(batchId: BatchId): Promise<void> {
-    await this.answer();
-    this.cancelled.push(batchId);
+    await this.answer(() => {
+      this.cancelled.push(batchId);
+    });
   }
 
-  private async answer(): Promise<void> {
+  private async answer(work: () => void): Promise<void> {
     await Promise.resolve();
-    if (this.down) {
+    if (!this.down) {
+      work();
+    }
+    if (this.down || this.isMute) {
       throw new EngineUnavailable('the engine is down');
     }
   }
@@ -59,7 +74,9 @@ export interface ApiUnderTest {
   readonly url: string;
   readonly client: OpenAI;
   readonly files: FileStore;
+  readonly uploads: UploadStore;
   readonly batches: BatchStore;
+  readonly projects: ProjectStore;
   readonly runner: FakeBatchRunner;
   /** Unix milliseconds; tests move it. */
   readonly clock: { nowMs: number };
@@ -70,6 +87,7 @@ export interface ApiUnderTest {
 interface Options {
   readonly store?: ObjectStore;
   readonly settings?: Partial<ApiSettings>;
+  readonly endpoints?: readonly Endpoint[];
   /** Any free one by default. */
   readonly port?: number;
 }
@@ -77,21 +95,29 @@ interface Options {
 export async function startApi(options: Options = {}): Promise<ApiUnderTest> {
   const store = options.store ?? new MemoryObjectStore();
   const files = new FileStore(store);
+  const uploads = new UploadStore(store);
   const batches = new BatchStore(store);
+  const agenda = new Agenda(store);
+  const projects = new ProjectStore(store);
   const runner = new FakeBatchRunner();
   const clock = { nowMs: Date.UTC(2026, 0, 1) };
   const app = await createApiApp({
     files,
+    uploads,
     batches,
-    projects: new ProjectStore(store),
-    agenda: new Agenda(store),
+    createdBatches: new CreatedBatches(store, agenda),
+    projects,
+    agenda,
     runner,
     models: ['small', 'meta-llama/Llama-3.1-8B', 'ft:small:acme::1'],
+    endpoints: options.endpoints ?? defaultEndpoints,
     taskQueuePrefix: 'test',
     settings: {
       key: apiKey,
       isOpen: false,
       completionWindows: ['24h', '7d'],
+      unknownInputFile: 'fail_batch',
+      resultForm: 'openai',
       idleTimeoutMs: 60_000,
       limits: testLimits,
       ...options.settings,
@@ -107,7 +133,9 @@ export async function startApi(options: Options = {}): Promise<ApiUnderTest> {
     url,
     client,
     files,
+    uploads,
     batches,
+    projects,
     runner,
     clock,
     close: async (graceMs = 0) => {

@@ -21,11 +21,15 @@ export function refOf(id: string): BatchRef {
   return { projectId: defaultProjectId, batchId: id as BatchId };
 }
 
-export async function create(api: ApiUnderTest, body: unknown): Promise<Answer> {
+export async function create(
+  api: ApiUnderTest,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   return await send(api.url, {
     method: 'POST',
     path: '/v1/batches',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
 }

@@ -112,8 +112,10 @@ describe('a new batch', () => {
       completion_window: '7d',
       metadata: null,
       output_expires_after: null,
-      webhook_url: 'https://example.com',
+      webhook_url: 'https://example.com/hook?for=me',
+      override_settings: { any: 'thing' },
     });
+    expect(api.runner.started.at(-1)?.batch.webhookUrl).toBe('https://example.com/hook?for=me');
     expect(answer.json()).toMatchObject({ metadata: null, expires_at: createdAt + 7 * 86_400 });
     expect(answer.json()).not.toHaveProperty('webhook_url');
   });
@@ -322,6 +324,42 @@ describe('a bad create is refused:', () => {
     expect(answer.status).toBe(400);
     expect(errorOf(answer)).toEqual({ type: 'invalid_request_error', ...details });
     expect(api.runner.started).toEqual([]);
+  });
+
+  test.each([
+    ['http://example.com/', 'invalid_value'],
+    ['https://user:secret@example.com/', 'invalid_value'],
+    ['https://user@example.com/', 'invalid_value'],
+    ['/relative', 'invalid_value'],
+    ['https://', 'invalid_value'],
+    ['ftp://example.com/', 'invalid_value'],
+    ['', 'invalid_value'],
+    [`https://example.com/${'x'.repeat(2_048)}`, 'string_above_max_length'],
+    [['https://example.com/'], 'invalid_type'],
+  ])('the webhook address %j', async (url, code) => {
+    const answer = await create(api, { ...good, webhook_url: url });
+    expect(answer.status).toBe(400);
+    expect(errorOf(answer)).toMatchObject({ param: 'webhook_url', code });
+    expect(answer.text).not.toContain('secret');
+  });
+
+  test('metadata that would change what an object is', async () => {
+    const body = JSON.stringify({ ...good, metadata: { a: 'b' } });
+    const answer = await create(api, body.replace('"a"', '"__proto__"'));
+    expect(answer.status).toBe(400);
+    expect(errorOf(answer)).toMatchObject({ param: 'metadata', code: 'invalid_value' });
+  });
+
+  test('other metadata survives as it is', async () => {
+    const metadata = {
+      constructor: 'a',
+      '': '\0\n\u007f',
+      'key\t': '\ud83d\ude00',
+      half: '\ud83d',
+    };
+    const answer = await create(api, { ...good, metadata });
+    const { id } = answer.json() as { id: string };
+    expect((await api.client.batches.retrieve(id)).metadata).toEqual(metadata);
   });
 
   test('metadata at its limits is fine', async () => {

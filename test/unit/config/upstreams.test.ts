@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../../../src/config/config';
-import { loadModelNames, loadModelRoutes, type ModelRoutes } from '../../../src/config/upstreams';
+import { loadModelRoutes, loadServed, type ModelRoutes } from '../../../src/config/upstreams';
+import { defaultEndpoints } from '../../../src/domain/endpoints';
 import { useTemporaryFolder } from '../../support/temporary-folder';
 
 const folder = useTemporaryFolder();
@@ -39,6 +40,7 @@ upstreams:
 
 test('each model has a route, with its defaults', () => {
   const routes = load(valid, { GPU_1_KEY: 'secret' });
+  const endpoints = new Set(defaultEndpoints);
   const first = {
     name: 'gpu-1',
     baseUrl: 'http://10.0.0.5:8000/v1',
@@ -51,8 +53,9 @@ test('each model has a route, with its defaults', () => {
       model: 'meta-llama/Llama-3.1-8B-Instruct',
       upstreamModel: 'meta-llama/Llama-3.1-8B-Instruct',
       upstream: first,
+      endpoints,
     },
-    { model: 'small', upstreamModel: 'Qwen/Qwen3-4B', upstream: first },
+    { model: 'small', upstreamModel: 'Qwen/Qwen3-4B', upstream: first, endpoints },
     {
       model: 'large',
       upstreamModel: 'large',
@@ -63,14 +66,68 @@ test('each model has a route, with its defaults', () => {
         maxInFlight: 64,
         requestTimeoutMs: 600_000,
       },
+      endpoints,
     },
   ]);
   expect([...routes.keys()]).toEqual([...routes.values()].map(({ model }) => model));
 });
 
-test('the names of the models can be read without the keys of the upstreams', () => {
+test('what is served can be read without the keys of the upstreams', () => {
   const routes = load(valid, { GPU_1_KEY: 'secret' });
-  expect(loadModelNames(join(folder(), 'upstreams.yaml'))).toEqual([...routes.keys()]);
+  expect(loadServed(join(folder(), 'upstreams.yaml'))).toEqual({
+    models: [...routes.keys()],
+    endpoints: defaultEndpoints,
+  });
+});
+
+const special = `
+currency: eur
+batch_discount: 0.2
+upstreams:
+  - name: gpu-1
+    base_url: http://10.0.0.5:8000/v1
+    endpoints: [/v1/rerank, /v1/embeddings]
+    models:
+      - ranker
+      - name: embedder
+        endpoints: [/v1/embeddings]
+        price: { input_per_million: 0.1, output_per_million: 0 }
+      - name: writer
+        endpoints: [/v1/responses, /v1/chat/completions]
+        price: { input_per_million: 2, cached_input_per_million: 0.5, output_per_million: 8 }
+`;
+
+test('endpoints are those of the model, else of the upstream; prices come with currency and discount', () => {
+  const routes = load(special);
+  expect([...routes.values()].map(({ endpoints, price }) => [[...endpoints], price])).toEqual([
+    [['/v1/rerank', '/v1/embeddings'], undefined],
+    [
+      ['/v1/embeddings'],
+      {
+        currency: 'eur',
+        batchDiscount: 0.2,
+        inputPerMillion: 0.1,
+        cachedInputPerMillion: 0.1,
+        outputPerMillion: 0,
+      },
+    ],
+    [
+      ['/v1/responses', '/v1/chat/completions'],
+      {
+        currency: 'eur',
+        batchDiscount: 0.2,
+        inputPerMillion: 2,
+        cachedInputPerMillion: 0.5,
+        outputPerMillion: 8,
+      },
+    ],
+  ]);
+  expect(loadServed(join(folder(), 'upstreams.yaml')).endpoints).toEqual([
+    '/v1/chat/completions',
+    '/v1/embeddings',
+    '/v1/responses',
+    '/v1/rerank',
+  ]);
 });
 
 describe('a file that is not usable is refused with what is wrong', () => {

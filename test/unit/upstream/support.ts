@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
+import { defaultEndpoints } from '../../../src/domain/endpoints';
 import type { ModelRoute } from '../../../src/config/upstreams';
 import type { LineAttempts } from '../../../src/domain/retry';
 import { makeBatchId, makeRequestId, type BatchId } from '../../../src/domain/ids';
@@ -179,6 +180,7 @@ export function aRoute(port: number, overrides: UpstreamOverrides = {}): ModelRo
   return {
     model,
     upstreamModel: model,
+    endpoints: new Set(defaultEndpoints),
     upstream: {
       name: 'gpu-1',
       baseUrl: `http://127.0.0.1:${port}${basePath}`,
