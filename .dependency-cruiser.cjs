@@ -51,8 +51,8 @@ module.exports = {
     {
       name: 'minio-lives-in-one-file',
       severity: 'error',
-      comment: 'Any S3 client could take its place.',
-      from: { pathNot: '^src/storage/minio-object-store\\.ts$' },
+      comment: 'Any S3 client could take its place. The benchmark compares uploads with it.',
+      from: { pathNot: ['^src/storage/minio-object-store\\.ts$', '^bench/store-puts\\.ts$'] },
       to: { path: '^node_modules/minio/' },
     },
     {

@@ -1,6 +1,11 @@
 /** Carries out the plan of a concatenation. */
 import { planConcatenation, sizeOf, type ConcatenationPart } from './concatenation-plan';
-import { MultipartUpload, type MultipartCalls } from './multipart-upload';
+import {
+  MultipartUpload,
+  type MultipartCalls,
+  type PartRef,
+  type StoredPart,
+} from './multipart-upload';
 import { StoreFault, type ByteRange, type ObjectInfo, type ObjectSlice } from './object-store';
 import { TaskGroup } from './task-group';
 
@@ -22,7 +27,10 @@ export async function concatenate(
   if (first?.copied === undefined && parts.length <= 1) {
     return await calls.putWhole(key, await readSlices(calls, first?.read ?? []));
   }
-  const upload = await MultipartUpload.begin(calls, key, { parallelMax: partsMax });
+  const upload = await MultipartUpload.begin(calls, key, {
+    check: 'sha256',
+    parallelMax: partsMax,
+  });
   try {
     for (const part of parts) {
       await upload.add(async (ref) => await sendPart(calls, ref, part));
@@ -36,9 +44,9 @@ export async function concatenate(
 
 async function sendPart(
   calls: ConcatenateCalls,
-  ref: Parameters<MultipartCalls['putPart']>[0],
+  ref: PartRef,
   part: ConcatenationPart,
-): Promise<string> {
+): Promise<StoredPart> {
   return part.copied === undefined
     ? await calls.putPart(ref, await readSlices(calls, part.read))
     : await calls.copyPart(ref, part.copied);

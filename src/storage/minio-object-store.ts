@@ -5,13 +5,12 @@
  * file: time limits (s3-transport.ts), retries (store-retry.ts), uploads of streams
  * (multipart-upload.ts), concatenation (concatenate.ts) and reads that resume (resuming-read.ts).
  */
-import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { Client } from 'minio';
 import type { StoreConfig } from '../config/config';
 import { concatenate, type ConcatenateCalls } from './concatenate';
-import { uploadStream, type PartRef } from './multipart-upload';
+import { uploadStream, type PartRef, type StoredPart, type UploadRef } from './multipart-upload';
 import {
   assertRange,
   StoreFault,
@@ -26,8 +25,9 @@ import {
   type WriteCondition,
 } from './object-store';
 import { ResumingRead } from './resuming-read';
-import { fromMinio, unless } from './s3-answers';
+import { failureIn, fromMinio, unless } from './s3-answers';
 import { listFolders, listKeys, type EntryPage, type EntryQuery } from './s3-listing';
+import { completionBody, crc32Of, multipartEtag } from './s3-parts';
 import { createTransport, type S3Transport } from './s3-transport';
 import { StoreRefusal, withRetry } from './store-retry';
 
@@ -75,6 +75,8 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   private readonly bucket: string;
   private readonly transports: readonly S3Transport[];
   private readonly client: Client;
+  /** For bytes that go with a checksum: it does not hash them for the signature as well. */
+  private readonly unsignedClient: Client;
   /** Slow readers hold their connections; they must not keep others from theirs. */
   private readonly readClient: Client;
 
@@ -93,6 +95,8 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     this.bucket = config.bucket;
     this.transports = [calls, reads];
     this.client = createClient(config, calls);
+    this.unsignedClient = createClient(config, calls);
+    this.unsignedClient.enableSHA256 = false;
     this.readClient = createClient(config, reads);
   }
 
@@ -228,20 +232,33 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     return info;
   }
 
-  async begin(key: string): Promise<string> {
+  async begin(key: string, check: UploadRef['check']): Promise<UploadRef> {
+    const headers = check === 'crc32' ? { 'x-amz-checksum-algorithm': 'CRC32' } : {};
     return await this.call(`begin an upload [key=${key}]`, async () => {
-      return await this.client.initiateNewMultipartUpload(this.bucket, key, {});
+      const uploadId = await this.client.initiateNewMultipartUpload(this.bucket, key, headers);
+      return { key, uploadId, check };
     });
   }
 
-  async putPart({ key, uploadId, partNumber }: PartRef, bytes: Buffer): Promise<string> {
-    const query = `partNumber=${partNumber}&uploadId=${encodeURIComponent(uploadId)}`;
+  async putPart(part: PartRef, bytes: Buffer): Promise<StoredPart> {
+    const { key, partNumber, check } = part;
+    const query = `partNumber=${partNumber}&${uploadQuery(part)}`;
+    const options = { method: 'PUT', bucketName: this.bucket, objectName: key, query };
     return await this.call(`put part ${partNumber} [key=${key}]`, async () => {
-      return etagOf(await this.request({ method: 'PUT', objectName: key, query }, bytes));
+      if (check === 'sha256') {
+        return { etag: etagOf(await this.client.makeRequestAsyncOmit(options, bytes)) };
+      }
+      const crc32 = crc32Of(bytes);
+      const headers = { 'x-amz-checksum-crc32': crc32 };
+      const response = await this.unsignedClient.makeRequestAsyncOmit(
+        { ...options, headers },
+        bytes,
+      );
+      return { etag: etagOf(response), crc32 };
     });
   }
 
-  async copyPart({ key, uploadId, partNumber }: PartRef, source: ObjectSlice): Promise<string> {
+  async copyPart({ key, uploadId, partNumber }: PartRef, source: ObjectSlice): Promise<StoredPart> {
     const path = [this.bucket, ...source.key.split('/')].map(encodeURIComponent).join('/');
     const headers = {
       'x-amz-copy-source': `/${path}`,
@@ -255,20 +272,21 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
         partNumber,
         headers,
       });
-      return etag;
+      return { etag };
     });
   }
 
   /** A repetition after a lost answer finds no upload, but the object that it became. */
-  async complete(key: string, uploadId: string, etags: readonly string[]): Promise<ObjectInfo> {
-    const parts = etags.map((etag, index) => ({ part: index + 1, etag }));
+  async complete(upload: UploadRef, parts: readonly StoredPart[]): Promise<ObjectInfo> {
+    const { key } = upload;
     return await this.call(`complete an upload [key=${key}]`, async (attemptNumber) => {
       const ignored = attemptNumber > 1 ? ['NoSuchUpload'] : [];
       const completed = await unless(ignored, async () => {
-        return await this.client.completeMultipartUpload(this.bucket, key, uploadId, parts);
+        await this.sendCompletion(upload, parts);
+        return true;
       });
       const info = await this.head(key);
-      const isOurs = completed !== undefined || info?.etag === multipartEtag(etags);
+      const isOurs = completed === true || info?.etag === multipartEtag(parts);
       if (info === undefined || !isOurs) {
         throw new StoreRefusal('NoSuchUpload', 'the upload is gone, and the object is not its');
       }
@@ -276,12 +294,28 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     });
   }
 
-  async abort(key: string, uploadId: string): Promise<void> {
+  async abort({ key, uploadId }: UploadRef): Promise<void> {
     await this.call(`abort an upload [key=${key}]`, async () => {
       await unless(['NoSuchUpload'], async () => {
         await this.client.abortMultipartUpload(this.bucket, key, encodeURIComponent(uploadId));
       });
     });
+  }
+
+  private async sendCompletion(upload: UploadRef, parts: readonly StoredPart[]): Promise<void> {
+    const response = await this.client.makeRequestAsync(
+      {
+        method: 'POST',
+        bucketName: this.bucket,
+        objectName: upload.key,
+        query: uploadQuery(upload),
+      },
+      completionBody(parts),
+    );
+    const failure = failureIn((await collect(response)).toString());
+    if (failure !== undefined) {
+      throw failure as Error;
+    }
   }
 
   private async call<T>(what: string, call: (attemptNumber: number) => Promise<T>): Promise<T> {
@@ -399,10 +433,8 @@ function contentLength(response: IncomingMessage): number {
   return Number(response.headers['content-length']);
 }
 
-/** S3: the ETag of a multipart object, of the ETags of its parts. */
-function multipartEtag(etags: readonly string[]): string {
-  const digests = Buffer.concat(etags.map((etag) => Buffer.from(etag, 'hex')));
-  return `${createHash('md5').update(digests).digest('hex')}-${etags.length}`;
+function uploadQuery({ uploadId }: UploadRef): string {
+  return `uploadId=${encodeURIComponent(uploadId)}`;
 }
 
 async function collect(response: IncomingMessage): Promise<Buffer> {

@@ -9,25 +9,43 @@ import { partBytes } from '../domain/limits';
 import { StoreFault, type ObjectInfo, type ObjectSlice } from './object-store';
 import { TaskGroup } from './task-group';
 
-export interface PartRef {
+/**
+ * How the store checks the bytes of a part. `crc32` costs both sides a third of what `sha256` does,
+ * which is for uploads that parts are copied into: stores have no checksum of those.
+ */
+type PartCheck = 'crc32' | 'sha256';
+
+export interface UploadRef {
   readonly key: string;
   readonly uploadId: string;
+  readonly check: PartCheck;
+}
+
+export interface PartRef extends UploadRef {
   /** From 1. */
   readonly partNumber: number;
 }
 
-/** Each call is retried inside and throws `StoreFault`. Etags of parts come back from the store. */
+/** What the store has of a part; it is told again at the end. */
+export interface StoredPart {
+  readonly etag: string;
+  /** In Base64, of the parts of an upload that checks it. */
+  readonly crc32?: string;
+}
+
+/** Each call is retried inside and throws `StoreFault`. */
 export interface MultipartCalls {
   putWhole(key: string, bytes: Buffer): Promise<ObjectInfo>;
-  begin(key: string): Promise<string>;
-  putPart(part: PartRef, bytes: Buffer): Promise<string>;
-  copyPart(part: PartRef, source: ObjectSlice): Promise<string>;
+  begin(key: string, check: PartCheck): Promise<UploadRef>;
+  putPart(part: PartRef, bytes: Buffer): Promise<StoredPart>;
+  copyPart(part: PartRef, source: ObjectSlice): Promise<StoredPart>;
   /** Makes the object visible; says what the store then holds. */
-  complete(key: string, uploadId: string, etags: readonly string[]): Promise<ObjectInfo>;
-  abort(key: string, uploadId: string): Promise<void>;
+  complete(upload: UploadRef, parts: readonly StoredPart[]): Promise<ObjectInfo>;
+  abort(upload: UploadRef): Promise<void>;
 }
 
 interface UploadOptions {
+  readonly check: PartCheck;
   readonly parallelMax: number;
   /** Called when a part fails, as nobody may be waiting for it at that moment. */
   readonly onFailure?: (error: unknown) => void;
@@ -35,14 +53,13 @@ interface UploadOptions {
 
 /** One upload; parts are sent in parallel and numbered in the order in which they are added. */
 export class MultipartUpload {
-  private readonly etags: string[] = [];
+  private readonly parts: StoredPart[] = [];
   private readonly tasks: TaskGroup;
   private partCount = 0;
 
   private constructor(
     private readonly calls: MultipartCalls,
-    private readonly key: string,
-    private readonly uploadId: string,
+    private readonly upload: UploadRef,
     options: UploadOptions,
   ) {
     this.tasks = new TaskGroup(options.parallelMax, options.onFailure);
@@ -53,26 +70,25 @@ export class MultipartUpload {
     key: string,
     options: UploadOptions,
   ): Promise<MultipartUpload> {
-    return new MultipartUpload(calls, key, await calls.begin(key), options);
+    return new MultipartUpload(calls, await calls.begin(key, options.check), options);
   }
 
   /** Sends a part as soon as fewer than the allowed number are on their way. */
-  async add(send: (part: PartRef) => Promise<string>): Promise<void> {
+  async add(send: (part: PartRef) => Promise<StoredPart>): Promise<void> {
     const index = this.partCount;
     this.partCount += 1;
     await this.tasks.start(async () => {
-      const part = { key: this.key, uploadId: this.uploadId, partNumber: index + 1 };
-      this.etags[index] = await send(part);
+      this.parts[index] = await send({ ...this.upload, partNumber: index + 1 });
     });
   }
 
   /** @throws {@link StoreFault} also when the object does not have the size that it should have. */
   async complete(sizeBytes: number): Promise<ObjectInfo> {
     await this.tasks.finish();
-    const info = await this.calls.complete(this.key, this.uploadId, this.etags);
+    const info = await this.calls.complete(this.upload, this.parts);
     if (info.sizeBytes !== sizeBytes) {
       throw new StoreFault(
-        `The object store holds ${info.sizeBytes} of ${sizeBytes} bytes [key=${this.key}]`,
+        `The object store holds ${info.sizeBytes} of ${sizeBytes} bytes [key=${this.upload.key}]`,
       );
     }
     return info;
@@ -81,7 +97,7 @@ export class MultipartUpload {
   /** Leaves nothing behind, if the store can be reached; if not, it sweeps stale uploads itself. */
   async abort(): Promise<void> {
     await this.tasks.settle();
-    await this.calls.abort(this.key, this.uploadId).catch(() => undefined);
+    await this.calls.abort(this.upload).catch(() => undefined);
   }
 }
 
@@ -103,6 +119,7 @@ export async function uploadStream(
       sizeBytes += bytes.length;
       for (let rest = buffers.fill(bytes); rest.length > 0; rest = buffers.fill(rest)) {
         upload ??= await MultipartUpload.begin(calls, key, {
+          check: 'crc32',
           parallelMax: streamedPartsMax,
           onFailure: (error) => source.destroy(error as Error),
         });
@@ -127,9 +144,9 @@ async function sendPart(
 ): Promise<void> {
   const bytes = buffers.take();
   await upload.add(async (part) => {
-    const etag = await calls.putPart(part, bytes);
+    const stored = await calls.putPart(part, bytes);
     buffers.giveBack(bytes);
-    return etag;
+    return stored;
   });
 }
 

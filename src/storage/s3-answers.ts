@@ -19,6 +19,7 @@ export async function unless<T>(
 
 /** Answers of S3 and MinIO that a repetition may not get. */
 const momentaryCodes: ReadonlySet<string> = new Set([
+  'BadDigest',
   'ConditionalRequestConflict',
   'IncompleteBody',
   'InternalError',
@@ -28,6 +29,8 @@ const momentaryCodes: ReadonlySet<string> = new Set([
   'SlowDown',
   'SlowDownRead',
   'SlowDownWrite',
+  'XAmzContentChecksumMismatch',
+  'XAmzContentSHA256Mismatch',
   'XMinioServerNotInitialized',
 ]);
 
@@ -45,6 +48,15 @@ export function fromMinio(error: unknown): unknown {
   return code === '' || momentaryCodes.has(code)
     ? new Error(`${code}: ${message}`)
     : new StoreRefusal(code, message);
+}
+
+/** The failure that the body of a 200 answer tells of; S3 says 200 before it has strung parts together. */
+export function failureIn(xml: string): unknown {
+  const text = (name: string): string =>
+    new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1] ?? '';
+  return /<Error[ >]/.test(xml)
+    ? fromMinio({ Code: text('Code'), Message: text('Message') })
+    : undefined;
 }
 
 interface Answer {

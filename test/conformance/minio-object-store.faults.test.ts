@@ -208,6 +208,39 @@ describe('an answer that is lost', () => {
   });
 });
 
+describe('a request that is garbled on its way', () => {
+  let proxy: LossyProxy;
+  let garbled: MinioObjectStore;
+
+  beforeAll(async () => {
+    proxy = await LossyProxy.start(server.config.endpoint);
+    garbled = createMinioObjectStore({ ...server.config, endpoint: proxy.endpoint }, patient);
+  });
+
+  afterAll(async () => {
+    garbled.close();
+    await proxy.close();
+  });
+
+  it('is noticed by the store and sent again: a put', async () => {
+    const bytes = randomBytes(2 * MIB);
+    proxy.garbleRequest(/^PUT .*garbled /);
+    await garbled.put('garbled', bytes);
+
+    expect(proxy.isGarbled).toBe(true);
+    expect(digest((await store.get('garbled'))?.bytes)).toBe(digest(bytes));
+  });
+
+  it('is noticed by the store and sent again: a part of a stream', async () => {
+    const bytes = randomBytes(40 * MIB);
+    proxy.garbleRequest(/^PUT .*partNumber=2/);
+    await garbled.putStream('garbled-stream', Readable.from([bytes]));
+
+    expect(proxy.isGarbled).toBe(true);
+    expect(digest((await store.get('garbled-stream'))?.bytes)).toBe(digest(bytes));
+  });
+});
+
 describe('a server that is frozen', () => {
   const calls: readonly (readonly [string, (of: ObjectStore) => Promise<unknown>])[] = [
     ['put', async (of) => await of.put('written', Buffer.from('x'))],

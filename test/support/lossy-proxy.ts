@@ -1,4 +1,7 @@
-/** A TCP proxy that loses answers: the server has done what it was told, and the client never knows. */
+/**
+ * A TCP proxy that loses answers: the server has done what it was told, and the client never knows.
+ * It also garbles requests.
+ */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
@@ -6,6 +9,7 @@ export class LossyProxy {
   /** How many answers were lost. */
   lostCount = 0;
   private pattern: RegExp | undefined;
+  private garbledPattern: RegExp | undefined;
   private isCut = false;
   private readonly sockets = new Set<Socket>();
 
@@ -35,6 +39,15 @@ export class LossyProxy {
     this.pattern = pattern;
   }
 
+  /** The next request whose first line matches has another byte in its body, which must be large. */
+  garbleRequest(pattern: RegExp): void {
+    this.garbledPattern = pattern;
+  }
+
+  get isGarbled(): boolean {
+    return this.garbledPattern === undefined;
+  }
+
   /** Breaks every connection, and each new one until {@link heal}. */
   cut(): void {
     this.isCut = true;
@@ -53,11 +66,20 @@ export class LossyProxy {
 
   private relay(client: Socket, server: Socket): void {
     let isLost = false;
+    let isGarbled = false;
     client.on('data', (chunk: Buffer) => {
       const [firstLine = ''] = chunk.toString('latin1').split('\r\n', 1);
       if (this.pattern?.test(firstLine) === true) {
         this.pattern = undefined;
         isLost = true;
+      }
+      if (isGarbled) {
+        isGarbled = false;
+        chunk.writeUInt8(chunk.readUInt8(0) ^ 1);
+      }
+      if (this.garbledPattern?.test(firstLine) === true) {
+        this.garbledPattern = undefined;
+        isGarbled = true;
       }
       server.write(chunk);
     });

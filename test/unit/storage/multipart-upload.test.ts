@@ -4,6 +4,8 @@ import {
   uploadStream,
   type MultipartCalls,
   type PartRef,
+  type StoredPart,
+  type UploadRef,
 } from '../../../src/storage/multipart-upload';
 import { StoreFault, type ObjectInfo } from '../../../src/storage/object-store';
 
@@ -24,13 +26,13 @@ class FakeUploads implements MultipartCalls {
     return { etag: 'whole', sizeBytes: bytes.length };
   }
 
-  async begin(): Promise<string> {
+  async begin(key: string, check: UploadRef['check']): Promise<UploadRef> {
     await Promise.resolve();
     this.log.push('begin');
-    return 'upload';
+    return { key, uploadId: 'upload', check };
   }
 
-  async putPart({ partNumber }: PartRef, bytes: Buffer): Promise<string> {
+  async putPart({ partNumber }: PartRef, bytes: Buffer): Promise<StoredPart> {
     this.running += 1;
     this.runningMax = Math.max(this.running, this.runningMax);
     await new Promise((resolve) => setImmediate(resolve));
@@ -39,16 +41,17 @@ class FakeUploads implements MultipartCalls {
       throw new StoreFault(`part ${partNumber}`);
     }
     this.parts[partNumber - 1] = Buffer.from(bytes);
-    return `etag-${partNumber}`;
+    return { etag: `etag-${partNumber}` };
   }
 
-  async copyPart(): Promise<string> {
+  async copyPart(): Promise<StoredPart> {
     return await Promise.reject(new Error('A stream has nothing to copy'));
   }
 
-  async complete(_: string, uploadId: string, etags: readonly string[]): Promise<ObjectInfo> {
+  async complete(upload: UploadRef, parts: readonly StoredPart[]): Promise<ObjectInfo> {
     await Promise.resolve();
-    this.log.push(`complete ${uploadId} ${etags.join(' ')}`);
+    const etags = parts.map(({ etag }) => etag);
+    this.log.push(`complete ${upload.uploadId} ${etags.join(' ')}`);
     const sizeBytes = this.parts.reduce((sum, part) => sum + part.length, this.surplusBytes);
     return { etag: 'parts', sizeBytes };
   }

@@ -1,4 +1,4 @@
-import { fromMinio, unless } from '../../../src/storage/s3-answers';
+import { failureIn, fromMinio, unless } from '../../../src/storage/s3-answers';
 import { StoreRefusal } from '../../../src/storage/store-retry';
 
 /** As the client throws them: its class has this name, and S3's fields beside the message. */
@@ -39,6 +39,22 @@ describe('fromMinio', () => {
   it('leaves other errors as they are', () => {
     const error = new Error('read ECONNRESET');
     expect(fromMinio(error)).toBe(error);
+  });
+});
+
+describe('failureIn', () => {
+  it.each([
+    ['<?xml version="1.0"?>\n<Error><Code>InvalidPart</Code><Message>no</Message></Error>', true],
+    ['<Error xmlns="x"><Code>InternalError</Code><Message>later</Message></Error>', false],
+    ['  <Error></Error>', false],
+  ])('finds the error in %j', (body, isRefusal) => {
+    expect(failureIn(body)).toBeInstanceOf(isRefusal ? StoreRefusal : Error);
+    expect(failureIn(body) instanceof StoreRefusal).toBe(isRefusal);
+  });
+
+  it('finds none in an answer without one', () => {
+    const body = '<CompleteMultipartUploadResult><Key>Error</Key></CompleteMultipartUploadResult>';
+    expect(failureIn(body)).toBeUndefined();
   });
 });
 
