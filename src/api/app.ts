@@ -27,6 +27,7 @@ import { OpenAiErrorFilter } from './http/openai-error.filter';
 import { identifyRequest } from './http/request-id';
 import { boundUnreadBody } from './http/unread-body';
 import { ModelsController } from './models/models.controller';
+import { UploadsController } from './uploads/uploads.controller';
 
 /** OpenAI API reference: request headers stay under 64 KiB in total. */
 const headerBytesMax = 65_536;
@@ -49,6 +50,7 @@ class ApiModule {
       controllers: [
         HealthController,
         FilesController,
+        UploadsController,
         BatchesController,
         ModelsController,
         MethodNotAllowedController,

@@ -15,7 +15,7 @@ import type { Readable } from 'node:stream';
 import type { FileRecord } from '../domain/file';
 import { isExpired } from '../domain/file';
 import type { BatchId, FileId, ProjectId } from '../domain/ids';
-import { isBatchId, isFileId } from '../domain/ids';
+import { isBatchId, isFileId, madeAtMs } from '../domain/ids';
 import { contentOrphanedAfterSeconds } from '../domain/limits';
 import {
   agendaKey,
@@ -63,10 +63,9 @@ export class FileStore {
   async reserve(
     projectId: ProjectId,
     fileId: FileId,
-    limit: { readonly filesMax: number; readonly nowSeconds: number },
+    limit: { readonly filesMax: number },
   ): Promise<boolean> {
-    const orphanedAt = limit.nowSeconds + contentOrphanedAfterSeconds;
-    await this.agenda.put(orphanedAt, projectId, fileId);
+    await this.agenda.put(orphanedAt(fileId), projectId, fileId);
     await this.store.put(uploadedFileKey(projectId, fileId), new Uint8Array());
     const uploaded = await this.store.list(uploadedFilesPrefix(projectId), {
       limit: limit.filesMax + 1,
@@ -75,7 +74,6 @@ export class FileStore {
       return true;
     }
     await this.discardContent(projectId, fileId);
-    await this.agenda.remove({ key: agendaKey(orphanedAt, projectId, fileId) });
     return false;
   }
 
@@ -141,6 +139,7 @@ export class FileStore {
   async discardContent(projectId: ProjectId, fileId: FileId): Promise<void> {
     const { content } = fileKeys(projectId, fileId);
     await this.store.delete([content, uploadedFileKey(projectId, fileId)]);
+    await this.agenda.remove({ key: agendaKey(orphanedAt(fileId), projectId, fileId) });
   }
 
   /**
@@ -241,6 +240,11 @@ export function parseFileSubject(
   const isDeleted = subject.startsWith(deletedFilePrefix);
   const fileId = isDeleted ? subject.slice(deletedFilePrefix.length) : subject;
   return isFileId(fileId) ? { fileId, isDeleted } : undefined;
+}
+
+/** Unix seconds from which on content that has no record belongs to nobody. */
+function orphanedAt(fileId: FileId): number {
+  return Math.floor(madeAtMs(fileId) / 1000) + contentOrphanedAfterSeconds;
 }
 
 function exists(stored: StoredFile, nowSeconds: number): boolean {

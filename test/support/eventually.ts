@@ -7,9 +7,12 @@ const turnsMax = 20_000;
  *
  * @param what completes "never happened: …".
  */
-export async function eventually(what: string, condition: () => boolean): Promise<void> {
+export async function eventually(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
   for (let turn = 0; turn < turnsMax; turn++) {
-    if (condition()) {
+    if (await condition()) {
       return;
     }
     await new Promise((resolve) => setImmediate(resolve));

@@ -14,9 +14,11 @@ import { requireContentType } from '../http/content-type';
 const limits = { files: 1, fields: 20, fieldNameSize: 100, fieldSize: 1_024, headerPairs: 50 };
 
 interface FormOptions<T> {
+  /** Name of the part that is the file; others are dropped. */
+  readonly fileField: string;
   /** The form fails when the client sends nothing for this long. */
   readonly idleTimeoutMs: number;
-  /** Takes the content of the part named `file`; must read it to its end or fail. */
+  /** Takes the content of the file; must read it to its end or fail. */
   storeFile(content: Readable, filename: string | undefined): Promise<T>;
 }
 
@@ -43,7 +45,7 @@ export async function receiveForm<T>(
       fields.set(name, value);
     });
     parser.on('file', (name, content, info) => {
-      if (name === 'file') {
+      if (name === options.fileField) {
         storing = options.storeFile(content, info.filename);
         storing.catch(reject);
       } else {

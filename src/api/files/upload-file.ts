@@ -7,14 +7,12 @@ import { makeFileId } from '../../domain/ids';
 import { expiresAfterSecondsDefault } from '../../domain/limits';
 import type { ApiDependencies } from '../dependencies';
 import { ApiError } from '../http/api-error';
+import { assertBatchFormat } from './batch-format';
 import { ContentProbe } from './content-probe';
+import { filenameLengthMax, withoutFolders } from './filename';
 import { receiveForm, type ReceivedForm } from './receive-form';
+import { reserveFile } from './reserve-file';
 import { parseUploadFields } from './upload-form.wire';
-
-/** Longest name that common file systems can hold. */
-const filenameLengthMax = 255;
-/** For a part that names no file; also what the Python client sends for bytes. */
-const filenameDefault = 'upload';
 
 interface StoredContent {
   readonly filename: string;
@@ -44,7 +42,7 @@ export async function uploadFile(
 }
 
 class Upload {
-  private stored = false;
+  private isReserved = false;
 
   constructor(
     private readonly target: {
@@ -58,6 +56,7 @@ class Upload {
   async receive(request: IncomingMessage, createdAt: number): Promise<FileRecord> {
     try {
       const form = await receiveForm(request, {
+        fileField: 'file',
         idleTimeoutMs: this.dependencies.settings.idleTimeoutMs,
         storeFile: async (content, filename) => await this.storeContent(content, filename),
       });
@@ -68,7 +67,7 @@ class Upload {
         ...toDescription(form, createdAt),
       };
     } catch (error) {
-      if (this.stored) {
+      if (this.isReserved) {
         await this.discard();
       }
       throw error;
@@ -83,10 +82,16 @@ class Upload {
     const probe = new ContentProbe(fileBytesMax);
     // Both ends see each other's errors; the store throws them on.
     pipeline(content, probe, () => undefined);
-    await this.dependencies.files.putContent(projectId, id, probe);
-    this.stored = true;
+    try {
+      await reserveFile(projectId, id, this.dependencies);
+      this.isReserved = true;
+      await this.dependencies.files.putContent(projectId, id, probe);
+    } catch (error) {
+      probe.destroy(error as Error);
+      throw error;
+    }
     return {
-      filename: filename === undefined || filename === '' ? filenameDefault : filename,
+      filename: withoutFolders(filename ?? ''),
       bytes: probe.sizeBytes,
       looksLikeJsonLines: probe.looksLikeJsonLines,
     };
@@ -136,10 +141,5 @@ function checkContent(file: StoredContent, purpose: FileRecord['purpose']): void
   if (file.bytes === 0) {
     throw new ApiError('invalidRequest', 'File is empty.', { param: 'file' });
   }
-  // Clients name bytes `upload` or `unknown_file`: a name without the extension is no reason to
-  // refuse a file that looks right.
-  const named = file.filename.toLowerCase().endsWith('.jsonl');
-  if (purpose === 'batch' && !named && !file.looksLikeJsonLines) {
-    throw new ApiError('invalidRequest', 'Invalid file format for Batch API. Must be .jsonl');
-  }
+  assertBatchFormat(purpose, file);
 }

@@ -16,8 +16,14 @@ export class MethodNotAllowedController {
     throw methodNotAllowed(request, 'GET, HEAD, DELETE');
   }
 
-  @All('v1/batches/:batchId/cancel')
-  cancel(@Req() request: Request): never {
+  @All([
+    'v1/batches/:batchId/cancel',
+    'v1/uploads',
+    'v1/uploads/:uploadId/parts',
+    'v1/uploads/:uploadId/complete',
+    'v1/uploads/:uploadId/cancel',
+  ])
+  action(@Req() request: Request): never {
     throw methodNotAllowed(request, 'POST');
   }
 

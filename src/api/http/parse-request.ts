@@ -70,6 +70,13 @@ function invalidValue(param: string, value: string, supported: readonly unknown[
 }
 
 function tooBig(param: string, maximum: number, value: unknown): ApiError {
+  if (Array.isArray(value)) {
+    return new ApiError(
+      'arrayTooLong',
+      `Invalid '${param}': array too long. Expected an array with maximum length ${maximum}, but got an array with length ${value.length} instead.`,
+      { param },
+    );
+  }
   return typeof value === 'string'
     ? new ApiError(
         'stringTooLong',
@@ -84,6 +91,13 @@ function tooBig(param: string, maximum: number, value: unknown): ApiError {
 }
 
 function tooSmall(param: string, minimum: number, value: unknown): ApiError {
+  if (Array.isArray(value)) {
+    return new ApiError(
+      'emptyArray',
+      `Invalid '${param}': empty array. Expected an array with minimum length ${minimum}, but got an empty array instead.`,
+      { param },
+    );
+  }
   return typeof value === 'string'
     ? new ApiError(
         'emptyString',
@@ -133,6 +147,8 @@ function withArticle(expected: string): string {
     case 'int':
     case 'number':
       return 'an integer';
+    case 'array':
+      return 'an array';
     case 'object':
     case 'record':
       return 'an object';
