@@ -12,6 +12,9 @@ import type {
   OpenBatchResult,
   SliceInput,
   SliceResult,
+  SweepResult,
+  TakeTurnInput,
+  TakeTurnResult,
   ValidationResult,
 } from '../src/domain/workflow-contract';
 import { cleanUp } from './clean-up';
@@ -23,6 +26,8 @@ import { heartbeating } from './heartbeating';
 import { Limiter } from './limiter';
 import { openBatch } from './open-batch';
 import { runSlice } from './run-slice';
+import { sweep } from './sweep';
+import { takeTurn } from './take-turn';
 import { validateAndPlan } from './validate-and-plan';
 
 export type { ActivityDeps } from './deps';
@@ -36,6 +41,7 @@ export interface ControlActivities {
   decideEnd(input: DecideEndInput): Promise<BatchEnd>;
   closeShard(input: CloseShardInput): Promise<void>;
   finalizeBatch(input: FinalizeInput): Promise<void>;
+  takeTurn(input: TakeTurnInput): Promise<TakeTurnResult>;
   cleanUp(ref: BatchRef): Promise<void>;
 }
 
@@ -64,6 +70,7 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
       await heartbeating({ step: 'deciding the end' }, async () => await decideEnd(deps, input)),
     closeShard: async (input) => {
       await closeShard(deps, input);
+    takeTurn: async (input) => await takeTurn(deps, input),
     },
     finalizeBatch: async (input) => {
       await finalizeBatch(deps, input);

@@ -21,8 +21,9 @@ import type { BatchRef, ValidationResult } from '../src/domain/workflow-contract
 import type { FileRecord } from '../src/domain/file';
 import { MissingObject, nowSeconds, type ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
-import { InputCheck } from './input-check';
-import { readLines } from './line-reader';
+import type { FoundErrors } from './file-check';
+import type { InputFindings } from './input-check';
+import { queuedLinesProblem } from './queued-lines';
 
 /** Heartbeat details. */
 interface ValidationProgress {
@@ -158,6 +159,10 @@ async function pass(deps: ActivityDeps, ref: BatchRef, plan: ShardPlan): Promise
 }
 
 function validResult({ total, model, shards }: ShardPlan): ValidationResult {
+  const problem = await queuedLinesProblem(deps, ref, total);
+  if (problem !== undefined) {
+    return await fail(deps, ref, { errorCount: 1, firstErrors: [{ ...problem, line: null }] });
+  }
   return { verdict: 'valid', total, model, shardCount: shards.length };
 }
 

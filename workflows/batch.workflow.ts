@@ -3,15 +3,17 @@
  *
  * 1. `openBatch` writes the record if the API had no time to; a terminal record ends the workflow.
  * 2. `validateAndPlan` reads the input once. A bad file fails the batch; nothing goes upstream.
+ *    Where the number of running batches is limited, `takeTurn` then waits until this one may run.
  * 3. Child workflows run the shards, a bounded number at a time, until each is sealed.
  * 4. `decideEnd` settles how the batch ends. Four things may ask for it — the last seal, a cancel
  *    through the API, the completion window, Cancel in the Web UI — and the first one holds,
  *    whichever process it happens in: the `end` object in the store decides, not this workflow.
  * 5. After a cancel or an expiry, `closeShard` seals what is not sealed, without the upstream.
  * 6. `finalizeBatch` strings the sealed objects together and writes the terminal record.
- * 7. `cleanUp` removes what only a running batch needs.
+ * 7. Child workflows that nobody waits for tell webhooks and recipients of e-mail.
+ * 8. `cleanUp` removes what only a running batch needs.
  *
- * Steps 4 to 7 always run, in a scope that cannot be cancelled. A child that somebody cancelled or
+ * Steps 4 to 8 always run, in a scope that cannot be cancelled. A child that somebody cancelled or
  * terminated by hand is run again: a batch never completes with lines missing.
  */
 import {
@@ -43,6 +45,7 @@ import {
 import { controlActivities } from './activity-options';
 import { BatchView } from './batch-view';
 import { shardWorkflow } from './shard.workflow';
+import { startNotifications } from './start-notifications';
 
 const cancelSignal = defineSignal(cancelSignalName);
 
@@ -87,6 +90,7 @@ class BatchRun {
       async () => await this.control('write the record').openBatch(this.input.batch),
     );
     if (opened.endedAs !== null) {
+      await startNotifications(this.ref, this.input.taskQueuePrefix);
       await this.control('remove the ledger').cleanUp(this.ref);
       return { status: opened.endedAs };
     }
@@ -147,7 +151,20 @@ class BatchRun {
     for (let index = 0; index < shardCount; index++) {
       this.unsealed.add(index);
     }
+    await this.waitForTurn();
     await this.runShards();
+  }
+
+  private async waitForTurn(): Promise<void> {
+    const { runningBatchesMax } = this.input;
+    if (runningBatchesMax === undefined) {
+      return;
+    }
+    const { ref } = this;
+    const turn = await this.control('wait for its turn').takeTurn({ ref, runningBatchesMax });
+    if (turn.ended) {
+      this.ask('cancelled');
+    }
   }
 
   private async runShards(): Promise<void> {
@@ -230,6 +247,7 @@ class BatchRun {
       await this.control('write the files').finalizeBatch({ ref, shardCount });
     }
     this.view.ended(end.reason);
+    await startNotifications(this.ref, this.input.taskQueuePrefix);
     await this.control('remove the ledger').cleanUp(this.ref);
     return { status: end.reason };
   }

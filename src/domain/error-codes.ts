@@ -78,6 +78,17 @@ export const batchErrors = {
       `The input file contains more than the maximum of ${inputsMax} embedding inputs.`,
       null,
     ),
+  /** A code of our own, of the form of OpenAI's `token_limit_exceeded`. */
+  queuedLinesLimitExceeded: (counts: {
+    readonly linesMax: number;
+    readonly queued: number;
+    readonly total: number;
+  }) =>
+    error(
+      'queued_lines_limit_exceeded',
+      `Queued request limit reached: with the ${counts.total} of this batch, the unfinished batches of the project would hold ${counts.queued + counts.total} requests. Limit: ${counts.linesMax} queued requests. Please try again once some in_progress batches have been completed.`,
+      null,
+    ),
   fileNotFound: (fileId: string) =>
     error(
       'invalid_request',

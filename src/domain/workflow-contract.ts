@@ -120,6 +120,16 @@ export interface CloseShardInput {
   readonly shard: ShardRef;
   readonly reason: 'cancelled' | 'expired';
 }
+export interface TakeTurnInput {
+  readonly ref: BatchRef;
+  readonly runningBatchesMax: number;
+}
+
+export interface TakeTurnResult {
+  /** The batch ended while it waited. */
+  readonly ended: boolean;
+}
+
 
 export interface FinalizeInput {
   readonly ref: BatchRef;

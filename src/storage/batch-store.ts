@@ -1,8 +1,8 @@
 /** Batch records, ends, plans and progress, on the object store. */
 import type { BatchEnd, BatchEvent, BatchRecord, NewBatch } from '../domain/batch';
-import { newBatchRecord, transition } from '../domain/batch';
+import { isTerminal, newBatchRecord, transition } from '../domain/batch';
 import type { BatchId, ProjectId } from '../domain/ids';
-import { isBatchId } from '../domain/ids';
+import { isBatchId, madeAtMs } from '../domain/ids';
 import { batchKeys, batchesPrefix, openBatchesPrefixOf, openBatchKey } from '../domain/object-keys';
 import type { ShardPlan } from '../domain/shard-plan';
 import type { BatchRef, ShardCounts } from '../domain/workflow-contract';
@@ -17,6 +17,8 @@ export interface OpenBatchMarker {
 }
 
 const readsInParallel = 16;
+/** A create takes seconds, also when the engine does not answer. */
+const creatingMsMax = 60_000;
 
 /** Content of a progress object: per shard index, the epoch and what its segments hold. */
 export type Progress = Readonly<Record<string, readonly [number, number, number]>>;
@@ -135,14 +137,23 @@ export class BatchStore {
     );
   }
 
-  /** The records of several batches, in their order; `undefined` where there is none. */
-  async getAll(refs: readonly BatchRef[]): Promise<(BatchRecord | undefined)[]> {
-    const records: (BatchRecord | undefined)[] = [];
+  /**
+   * Those of some batches with a marker that have not ended, with their records; `undefined` for one
+   * that is just being created. A marker may outlive the end of its batch for a moment, and one
+   * whose batch never came to be stays until it is swept: neither counts.
+   */
+  async unfinished(refs: readonly BatchRef[], nowMs: number): Promise<(BatchRecord | undefined)[]> {
+    const unfinished: (BatchRecord | undefined)[] = [];
     for (let from = 0; from < refs.length; from += readsInParallel) {
       const some = refs.slice(from, from + readsInParallel);
-      records.push(...(await Promise.all(some.map(async (ref) => await this.get(ref)))));
+      const read = some.map(async (ref) => ({ ref, record: await this.get(ref) }));
+      for (const { ref, record } of await Promise.all(read)) {
+        if (record === undefined ? isNew(ref, nowMs) : !isTerminal(record.status)) {
+          unfinished.push(record);
+        }
+      }
     }
-    return records;
+    return unfinished;
   }
 
   /** Removes the marker of a batch that has become terminal. */
@@ -157,6 +168,10 @@ export class BatchStore {
   ): Promise<ListPage<BatchId>> {
     return await listIds(this.store, batchesPrefix(projectId), isBatchId, options);
   }
+}
+
+function isNew({ batchId }: BatchRef, nowMs: number): boolean {
+  return nowMs - madeAtMs(batchId) < creatingMsMax;
 }
 
 function keysOf(ref: BatchRef): ReturnType<typeof batchKeys> {

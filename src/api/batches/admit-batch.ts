@@ -4,17 +4,16 @@
  * A batch that asks has its marker by then, so that of several that ask at the same time each sees
  * the others: there are never more than the limit, and sometimes one too many is refused.
  */
-import { isTerminal } from '../../domain/batch';
 import type { ProjectLimits } from '../../domain/project';
 import type { BatchRef } from '../../domain/workflow-contract';
-import type { BatchStore } from '../../storage/batch-store';
+import type { ApiDependencies } from '../dependencies';
 import { ApiError, type ErrorKindName } from '../http/api-error';
 
 type Limits = Pick<ProjectLimits, 'openBatchesMax' | 'queuedLinesMax'>;
 
 /** @throws ApiError when the project has all that it may have. */
 export async function assertRoom(
-  batches: BatchStore,
+  { batches, clock }: Pick<ApiDependencies, 'batches' | 'clock'>,
   ref: BatchRef,
   { openBatchesMax, queuedLinesMax }: Limits,
 ): Promise<void> {
@@ -23,9 +22,7 @@ export async function assertRoom(
     return;
   }
   const others = marked.filter(({ batchId }) => batchId !== ref.batchId);
-  const records = await batches.getAll(others);
-  // A marker may outlive the end of its batch for a moment, which nobody has to wait for.
-  const open = records.filter((record) => record === undefined || !isTerminal(record.status));
+  const open = await batches.unfinished(others, clock());
   if (open.length >= openBatchesMax) {
     throw refused(
       'batchLimitExceeded',

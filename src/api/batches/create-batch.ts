@@ -51,7 +51,7 @@ async function start(batch: NewBatch, dependencies: ApiDependencies): Promise<vo
   const isFirst = await batches.markOpen(batch);
   const limits = await projects.limits(projectId, settings.limits);
   try {
-    await assertRoom(batches, { projectId, batchId: batch.id }, limits);
+    await assertRoom(dependencies, { projectId, batchId: batch.id }, limits);
   } catch (error) {
     if (isFirst && error instanceof ApiError) {
       await removeMarkers(batch, dependencies);

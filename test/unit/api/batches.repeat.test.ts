@@ -234,7 +234,7 @@ test('a repeat that starts a batch after its end leaves no marker of it', async 
   const ref = refOf(id ?? '');
   const [started] = api.runner.started;
   // The batch ends between the repeat's look for a record and its own markers.
-  store.fateOf = async ({ name, key }) => {
+  store.fateOf = async ({ name, key }): Promise<Fate> => {
     if (name === 'put' && key.startsWith('open/') && started !== undefined) {
       store.fateOf = () => 'works';
       await api.batches.create(started.batch);

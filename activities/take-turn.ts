@@ -1,0 +1,62 @@
+/**
+ * Waits until a batch may run: the oldest unfinished batches of its project may, as many as run at a
+ * time there.
+ *
+ * Idempotent: it only reads. Whose turn it is follows from the markers of the open batches alone, so
+ * there is no queue to keep, and no lock that a dead batch could hold.
+ * Heartbeats every second.
+ * Resumes from nothing.
+ * Fails while others go first, to be tried again some seconds later: so a batch that waits takes no
+ * place on a worker, writes no events, and is cancelled at once.
+ */
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import type { BatchId } from '../src/domain/ids';
+import type { TakeTurnInput, TakeTurnResult } from '../src/domain/workflow-contract';
+import type { ActivityDeps } from './deps';
+import { heartbeating } from './heartbeating';
+
+/** The next in turn looks often, those far behind seldom. */
+const delaySecondsMin = 2;
+const delaySecondsMax = 30;
+
+export async function takeTurn(deps: ActivityDeps, input: TakeTurnInput): Promise<TakeTurnResult> {
+  return await heartbeating({ step: 'waiting for a turn' }, async () => {
+    if ((await deps.batches.getEnd(input.ref)) !== undefined) {
+      return { ended: true };
+    }
+    const before = await countBefore(deps, input);
+    if (before > 0) {
+      throw notYet(before);
+    }
+    return { ended: false };
+  });
+}
+
+/** How many batches have to end before this one may run. */
+async function countBefore(
+  { batches, now }: ActivityDeps,
+  { ref, runningBatchesMax }: TakeTurnInput,
+): Promise<number> {
+  const open = await batches.listOpen(ref.projectId);
+  const older = open.filter(({ batchId }) => isOlder(batchId, ref.batchId));
+  if (older.length < runningBatchesMax) {
+    return 0;
+  }
+  const unfinished = await batches.unfinished(older, now());
+  return Math.max(0, unfinished.length + 1 - runningBatchesMax);
+}
+
+/** Ids carry an inverted timestamp. */
+function isOlder(batchId: BatchId, other: BatchId): boolean {
+  return batchId > other;
+}
+
+function notYet(before: number): ApplicationFailure {
+  const delaySeconds = Math.min(delaySecondsMax, Math.max(delaySecondsMin, before));
+  return ApplicationFailure.create({
+    type: 'NotItsTurn',
+    message: `Other batches of the project go first; ${before} of them have to end before this one runs`,
+    nextRetryDelay: delaySeconds * 1000,
+    category: ApplicationFailureCategory.BENIGN,
+  });
+}
