@@ -31,9 +31,10 @@ export function makeBenchFolder(): BenchFolder {
   };
 }
 
-export interface BenchStackOptions extends Pick<StackOptions, 'parts' | 'apiEnv'> {
+export interface BenchStackOptions extends Pick<StackOptions, 'parts' | 'apiEnv' | 'simulatorEnv'> {
   readonly folder: BenchFolder;
-  readonly upstream: BenchUpstream;
+  /** One of the benchmark's own, or the simulated upstream, which serves the same model. */
+  readonly upstream: BenchUpstream | 'simulated';
 }
 
 /** A process of the stack that ends by itself aborts the measurement. */
@@ -42,21 +43,28 @@ export async function startBenchStack(
   abort: AbortController,
 ): Promise<Stack> {
   say('Starting the stack …');
-  const upstreamsFile = join(folder.path, 'upstreams.yaml');
+  return await startStack({
+    ...options,
+    stateDir: join(folder.path, 'state'),
+    upstream:
+      upstream === 'simulated'
+        ? { kind: 'simulated', models: [benchModel] }
+        : { kind: 'file', path: writeUpstreamsFile(folder, upstream) },
+    signal: abort.signal,
+    onCrash: (process, exit) => {
+      abort.abort(process.failure(describeExit(exit)));
+    },
+  });
+}
+
+function writeUpstreamsFile(folder: BenchFolder, upstream: BenchUpstream): string {
+  const path = join(folder.path, 'upstreams.yaml');
   const entry = {
     name: 'bench',
     base_url: `http://127.0.0.1:${upstream.port}/v1`,
     max_in_flight: upstream.inFlight,
     models: [benchModel],
   };
-  writeFileSync(upstreamsFile, stringify({ upstreams: [entry] }));
-  return await startStack({
-    ...options,
-    stateDir: join(folder.path, 'state'),
-    upstream: { kind: 'file', path: upstreamsFile },
-    signal: abort.signal,
-    onCrash: (process, exit) => {
-      abort.abort(process.failure(describeExit(exit)));
-    },
-  });
+  writeFileSync(path, stringify({ upstreams: [entry] }));
+  return path;
 }

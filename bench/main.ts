@@ -2,6 +2,7 @@
 import { runProgram } from '../scripts/cli/run-program';
 import { LocalError } from '../scripts/local/local-error';
 import { toReport, type Findings } from './report';
+import { apiLatencyHelp, runApiLatency } from './scenarios/api-latency';
 import { runSlowUpload, slowUploadHelp } from './scenarios/slow-upload';
 import { runThroughput, throughputHelp } from './scenarios/throughput';
 import { runUpload, uploadHelp } from './scenarios/upload';
@@ -14,6 +15,7 @@ interface Scenario {
 const scenarios = new Map<string, Scenario>([
   ['throughput', { help: throughputHelp, run: runThroughput }],
   ['upload', { help: uploadHelp, run: runUpload }],
+  ['api-latency', { help: apiLatencyHelp, run: runApiLatency }],
   ['slow-upload', { help: slowUploadHelp, run: runSlowUpload }],
 ]);
 

@@ -8,20 +8,24 @@ const question =
   'Please explain in one sentence how a customer can find out which seats are not in use any more.';
 
 /** About 300 bytes, like the answer. */
-export const requestBody = JSON.stringify({
-  model: benchModel,
-  messages: [{ role: 'user', content: question }],
-  max_tokens: 64,
-  temperature: 0,
-});
+export const requestBody = bodyOf(question);
+
+/** The simulated upstream never answers it. */
+const hangingBody = bodyOf('[[hang]]');
 
 export function customIdOf(ordinal: number): string {
   return `request-${String(ordinal).padStart(8, '0')}`;
 }
 
-export function requestLine(ordinal: number): string {
+export function requestLine(ordinal: number, body = requestBody): string {
   const customId = customIdOf(ordinal);
-  return `{"custom_id":"${customId}","method":"POST","url":"/v1/chat/completions","body":${requestBody}}\n`;
+  return `{"custom_id":"${customId}","method":"POST","url":"/v1/chat/completions","body":${body}}\n`;
+}
+
+/** So many lines, the last of which keeps a batch from ending while the simulated upstream is asked. */
+export function endlessLines(count: number): string {
+  const answered = Array.from({ length: count - 1 }, (_, ordinal) => requestLine(ordinal));
+  return [...answered, requestLine(count - 1, hangingBody)].join('');
 }
 
 const linesPerWrite = 1_000;
@@ -51,4 +55,13 @@ export async function writeInputFile(
   file.end();
   await finished(file);
   return bytes;
+}
+
+function bodyOf(content: string): string {
+  return JSON.stringify({
+    model: benchModel,
+    messages: [{ role: 'user', content }],
+    max_tokens: 64,
+    temperature: 0,
+  });
 }
