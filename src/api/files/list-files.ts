@@ -13,7 +13,12 @@ interface FilesOfProject {
 
 const noFiles: ListPage<FileRecord> = { items: [], hasMore: false };
 
-/** One page of a project's files that exist. */
+/**
+ * One page of a project's files that exist.
+ *
+ * An id is a place in the order of time, and `after` means that place, whether or not the file is
+ * still there: whoever deletes the files of a page before asking for the next one misses none.
+ */
 export async function listFiles(
   { files, projectId }: FilesOfProject,
   query: FileListQuery,

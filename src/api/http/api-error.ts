@@ -48,6 +48,7 @@ export const errorKinds = {
   unsupportedContentType: clientError(415, 'unsupported_content_type'),
   batchLimitExceeded: clientError(429, 'batch_limit_exceeded'),
   queuedLinesLimitExceeded: clientError(429, 'queued_lines_limit_exceeded'),
+  rangeNotSatisfiable: clientError(416, null),
   headersTooLarge: clientError(431, null),
   internal: { status: 500, type: 'server_error', code: null },
   unavailable: { status: 503, type: 'server_error', code: null },
