@@ -27,6 +27,7 @@ import { OpenAiErrorFilter } from './http/openai-error.filter';
 import { identifyRequest } from './http/request-id';
 import { boundUnreadBody } from './http/unread-body';
 import { ModelsController } from './models/models.controller';
+import { OpenApiController } from './openapi/openapi.controller';
 import { UploadsController } from './uploads/uploads.controller';
 
 /** OpenAI API reference: request headers stay under 64 KiB in total. */
@@ -35,6 +36,9 @@ const headersMsMax = 60_000;
 /** Above the idle timeout of common proxies (60 s), which must be the ones to close. */
 const keepAliveMs = 75_000;
 
+/** What needs no key. */
+const openPaths = ['/healthz', '/openapi.json'];
+
 export interface ApiApp {
   /** Resolves to the base address, such as `http://127.0.0.1:8700`, once it accepts connections. */
   listen(address: { readonly host: string; readonly port: number }): Promise<string>;
@@ -42,19 +46,23 @@ export interface ApiApp {
   close(graceMs: number): Promise<void>;
 }
 
+/** In the order in which routes are looked up. */
+export const controllers = [
+  HealthController,
+  OpenApiController,
+  FilesController,
+  UploadsController,
+  BatchesController,
+  ModelsController,
+  MethodNotAllowedController,
+] as const;
+
 @Module({})
 class ApiModule {
   static with(dependencies: ApiDependencies): DynamicModule {
     return {
       module: ApiModule,
-      controllers: [
-        HealthController,
-        FilesController,
-        UploadsController,
-        BatchesController,
-        ModelsController,
-        MethodNotAllowedController,
-      ],
+      controllers: [...controllers],
       providers: [{ provide: API_DEPENDENCIES, useValue: dependencies }],
     };
   }
@@ -89,12 +97,12 @@ function useBeforeRoutes(handler: Express, dependencies: ApiDependencies): void 
   });
   handler.use(logAnswers(dependencies.logger));
   handler.use(identifyRequest);
-  handler.use(unless('/healthz', requireApiKey(dependencies)));
+  handler.use(unless(openPaths, requireApiKey(dependencies)));
 }
 
-function unless(path: string, handler: RequestHandler): RequestHandler {
+function unless(paths: readonly string[], handler: RequestHandler): RequestHandler {
   return (request, response, next) => {
-    if (request.path === path) {
+    if (paths.includes(request.path)) {
       next();
       return undefined;
     }

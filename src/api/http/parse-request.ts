@@ -14,11 +14,14 @@ export function parseRequest<T extends z.ZodType>(schema: T, given: unknown): z.
     : toApiError(issue, given);
 }
 
-/** An object with a bounded number of properties; `params` tells {@link toApiError} the bound. */
+/**
+ * An object with a bounded number of properties; `params` tells {@link toApiError} the bound, and the
+ * metadata the JSON Schema.
+ */
 export function withPropertiesMax<T extends z.ZodRecord>(schema: T, propertiesMax: number): T {
-  return schema.refine((value) => Object.keys(value).length <= propertiesMax, {
-    params: { propertiesMax },
-  });
+  return schema
+    .refine((value) => Object.keys(value).length <= propertiesMax, { params: { propertiesMax } })
+    .meta({ maxProperties: propertiesMax });
 }
 
 function toApiError(issue: z.core.$ZodIssue, given: unknown): ApiError {

@@ -19,6 +19,7 @@ import { MemoryObjectStore } from '../../../src/storage/memory-object-store';
 import type { ObjectStore } from '../../../src/storage/object-store';
 import { ProjectStore } from '../../../src/storage/project-store';
 import { UploadStore } from '../../../src/storage/upload-store';
+import { assertDescribed } from '../../support/described-answers';
 import { EngineUnavailable, type BatchRunner } from '../../../src/temporal/batch-runner';
 
 export const apiKey = 'sk-test-0123456789abcdef';
@@ -128,7 +129,12 @@ export async function startApi(options: Options = {}): Promise<ApiUnderTest> {
     randomHex: () => randomBytes(10).toString('hex'),
   });
   const url = await app.listen({ host: '127.0.0.1', port: options.port ?? 0 });
-  const client = new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 });
+  const client = new OpenAI({
+    apiKey,
+    baseURL: `${url}/v1`,
+    maxRetries: 0,
+    fetch: fetchDescribed,
+  });
   return {
     url,
     client,
@@ -142,6 +148,24 @@ export async function startApi(options: Options = {}): Promise<ApiUnderTest> {
       await app.close(graceMs);
     },
   };
+}
+
+/** The platform's `fetch`, with a check of the answer's form. */
+async function fetchDescribed(
+  input: string | URL | Request,
+  init?: RequestInit,
+): Promise<Response> {
+  const response = await fetch(input, init);
+  const { headers, status } = response;
+  const isJson = headers.get('content-type')?.startsWith('application/json') === true;
+  assertDescribed({
+    method: init?.method ?? 'GET',
+    path: new URL(input instanceof Request ? input.url : input).pathname,
+    status,
+    header: (name) => headers.get(name) ?? undefined,
+    text: isJson ? await response.clone().text() : undefined,
+  });
+  return response;
 }
 
 export interface Answer {
@@ -159,8 +183,16 @@ interface RawRequest {
   readonly body?: string | Buffer | readonly Buffer[];
 }
 
-/** Sends exactly this, with the key unless other headers say otherwise. */
+/** Sends exactly this, with the key unless other headers say otherwise; checks the answer's form. */
 export async function send(url: string, options: RawRequest): Promise<Answer> {
+  const answer = await exchange(url, options);
+  const { status, headers, text } = answer;
+  const { method = 'GET', path } = options;
+  assertDescribed({ method, path, status, header: (name) => headers[name]?.toString(), text });
+  return answer;
+}
+
+async function exchange(url: string, options: RawRequest): Promise<Answer> {
   const { hostname, port } = new URL(url);
   return await new Promise<Answer>((resolve, reject) => {
     const request = httpRequest({

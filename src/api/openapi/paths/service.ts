@@ -1,0 +1,34 @@
+import { headerRef } from '../headers';
+import { ok, openErrors } from '../parts';
+import type { Operation, Paths } from '../types';
+
+const tags = ['Service'];
+
+const health: Operation = {
+  operationId: 'getHealth',
+  tags,
+  summary: 'Tell that the process serves requests',
+  description: 'Says nothing about the store and the engine.',
+  security: [],
+  responses: { ...ok('Health', 'It does.'), ...openErrors },
+};
+
+const document: Operation = {
+  operationId: 'getOpenApiDocument',
+  tags,
+  summary: 'Get this document',
+  security: [],
+  responses: {
+    200: {
+      description: 'This document.',
+      headers: { 'x-request-id': headerRef('x-request-id') },
+      content: { 'application/json': { schema: { type: 'object' } } },
+    },
+    ...openErrors,
+  },
+};
+
+export const servicePaths: Paths = {
+  '/healthz': { get: health },
+  '/openapi.json': { get: document },
+};
