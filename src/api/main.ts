@@ -14,11 +14,13 @@ import { UploadStore } from '../storage/upload-store';
 import { identityOf } from '../temporal/identity';
 import { TemporalBatchRunner } from '../temporal/temporal-batch-runner';
 import { createApiApp } from './app';
+import { makeFullCollectionsRare } from './heap';
 
 /** How long requests may go on after the process was told to stop. */
 const shutdownGraceMs = 10_000;
 
 async function main(): Promise<void> {
+  makeFullCollectionsRare();
   const config = loadApiConfig(process.env);
   const served = loadServed(config.upstreamsFile);
   const logger = createLogger('longhaul-api', config.logLevel);
