@@ -10,7 +10,15 @@ const nodeBuiltins = builtinModules
   .flatMap((name) => [name, `node:${name}`]);
 
 export default defineConfig(
-  globalIgnores(['dist/', 'coverage/', '.cache/', '.longhaul/', '**/*.cjs', '**/*.mjs']),
+  globalIgnores([
+    'dist/',
+    'scanner/',
+    'coverage/',
+    '.cache/',
+    '.longhaul/',
+    '**/*.cjs',
+    '**/*.mjs',
+  ]),
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   tseslint.configs.stylisticTypeChecked,

@@ -11,6 +11,7 @@ import type { ProjectStore } from '../src/storage/project-store';
 import type { ByteBudget } from '../src/upstream/byte-budget';
 import type { Dispatcher } from '../src/upstream/dispatcher';
 import type { EndWatch } from './end-watch';
+import type { OpenFileCheck } from './file-check';
 import type { ProgressReporter } from './progress-reporter';
 
 /** Everything that the activities need; made once, in the worker's `main.ts`. */
@@ -24,6 +25,7 @@ export interface ActivityDeps {
   readonly budget: ByteBudget;
   readonly progress: ProgressReporter;
   readonly endWatch: EndWatch;
+  readonly openFileCheck: OpenFileCheck;
   readonly logger: Logger;
   readonly settings: ActivitySettings;
   /** Milliseconds since 1970. */

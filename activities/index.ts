@@ -33,6 +33,7 @@ import { validateAndPlan } from './validate-and-plan';
 export type { ActivityDeps } from './deps';
 export { EndWatch } from './end-watch';
 export { ProgressReporter } from './progress-reporter';
+export { openFileCheck } from './threaded-file-check';
 
 /** Activities of the orchestrator role. */
 export interface ControlActivities {

@@ -1,25 +1,31 @@
 /**
  * Checks the lines of an input file, one after another, and plans its shards on the way.
  *
- * Nothing here stops at the first bad line: the user is told of all of them. What needs more than one
- * line to be seen — duplicates, mixed models, too many lines — is found here; what a line shows by
- * itself, by `checkRequestLine`.
+ * Nothing here stops at the first bad line: the user is told of all of them. Most lines are certified by
+ * the scanner and need nothing more. Any other goes through `JSON.parse` and `checkRequestLine`, which
+ * alone decide what is wrong with it; what needs more than one line to be seen — duplicates, mixed
+ * models, too many lines — is found here.
  */
 import { isUtf8 } from 'node:buffer';
 import type { BatchError } from '../src/domain/batch';
-import { CustomIdSet, type HashKey } from '../src/domain/custom-id-set';
 import { batchErrors } from '../src/domain/error-codes';
 import { batchErrorsMax, lineBytesMax, lineDepthMax } from '../src/domain/limits';
 import type { ProjectLimits } from '../src/domain/project';
 import {
   badLine,
   checkRequestLine,
+  requiredBodyMembers,
   type CheckedLine,
   type LineProblem,
   type LineRules,
 } from '../src/domain/request-line';
 import { ShardPlanner, type ShardPlan } from '../src/domain/shard-plan';
-import { isBlank, type Line } from './line-reader';
+import {
+  LineScanner,
+  type HashKey,
+  type LineVisitor,
+  type UncertifiedLine,
+} from '../src/scanner/line-scanner';
 
 /** What a file is checked against. */
 export interface InputRules extends LineRules {
@@ -28,102 +34,147 @@ export interface InputRules extends LineRules {
   readonly mixedModels: 'refuse' | 'allow';
 }
 
-export class InputCheck {
+/** What is known of a file after its last line. */
+export interface InputFindings {
+  readonly errorCount: number;
   /** The first bad lines, as many as the batch record takes. */
-  readonly firstErrors: BatchError[] = [];
-  errorCount = 0;
-  private readonly customIds: CustomIdSet;
+  readonly firstErrors: readonly BatchError[];
+  /** Of meaning when there are no errors. */
+  readonly plan: ShardPlan;
+}
+
+export interface InputFacts {
+  readonly fileBytes: number;
+  readonly hashKey: HashKey;
+}
+
+export class InputCheck implements LineVisitor {
+  private readonly scanner: LineScanner;
   private readonly planner = new ShardPlanner();
+  private readonly firstErrors: BatchError[] = [];
+  private errorCount = 0;
+  /** What {@link add} has found so far. */
+  private errors: BatchError[] = [];
   private model: string | undefined;
-  private hasSeveralModels = false;
+  private readonly acceptedModels = new Set<string>();
   private lineNumber = 0;
   private inputCount = 0;
 
   constructor(
     private readonly rules: InputRules,
-    hashKey: HashKey,
+    private readonly input: InputFacts,
   ) {
-    this.customIds = new CustomIdSet(hashKey);
+    this.scanner = new LineScanner(
+      {
+        url: rules.endpoint,
+        requiredMember: requiredBodyMembers[rules.endpoint],
+        lineBytesMax,
+        linesMax: this.linesLeft(),
+        ...input,
+      },
+      this,
+    );
   }
 
-  /** Checks the next lines of the file; returns what is wrong with them. */
-  addLines(lines: readonly Line[]): BatchError[] {
-    return lines.flatMap((line) => this.addLine(line));
+  /** Reads on in the file; returns what is wrong with the lines that end here. */
+  add(chunk: Uint8Array): BatchError[] {
+    this.scanner.add(chunk);
+    return this.takeErrors();
   }
 
-  /** To be called after the last line: what is wrong with the file as a whole. */
+  /** To be called after the last byte: what is wrong with the last line, and with the whole. */
   end(): BatchError[] {
-    const { lineCount } = this.planner;
-    const { batchLinesMax, embeddingInputsMax } = this.rules.limits;
-    if (lineCount === 0) {
-      return this.report([batchErrors.emptyFile], null);
-    }
-    if (lineCount > batchLinesMax) {
-      return this.report([batchErrors.tooManyTasks(batchLinesMax)], null);
-    }
-    const isEmbeddings = this.rules.endpoint === '/v1/embeddings';
-    return isEmbeddings && embeddingInputsMax !== null && this.inputCount > embeddingInputsMax
-      ? this.report([batchErrors.tooManyEmbeddingInputs(embeddingInputsMax)], null)
-      : [];
+    this.scanner.end();
+    this.report(this.checkAsAWhole(), null);
+    return this.takeErrors();
   }
 
-  /** The plan of a file without errors. */
-  plan(fileBytes: number): ShardPlan {
-    return {
-      total: this.planner.lineCount,
-      model: this.hasSeveralModels ? null : (this.model ?? null),
-      shards: this.planner.plan(fileBytes),
-    };
+  findings(): InputFindings {
+    const { errorCount, firstErrors, planner, acceptedModels } = this;
+    const { lineCount: total } = planner;
+    const model = acceptedModels.size === 1 ? (this.model ?? null) : null;
+    const plan = { total, model, shards: planner.plan(this.input.fileBytes) };
+    return { errorCount, firstErrors, plan };
   }
 
-  private addLine(given: Line): BatchError[] {
-    const line = this.lineNumber === 0 ? withoutByteOrderMark(given) : given;
+  /** One more than there may be, to see that it is there; a file may have billions of lines. */
+  linesLeft(): number {
+    return this.rules.limits.batchLinesMax + 1 - this.planner.lineCount;
+  }
+
+  onBlankLines(count: number): void {
+    this.lineNumber += count;
+  }
+
+  onCertifiedLines(offsets: readonly number[], inputCount: number): void {
+    this.lineNumber += offsets.length;
+    this.inputCount += inputCount;
+    for (const offset of offsets) {
+      this.planner.addLine(offset);
+    }
+  }
+
+  onUncertifiedLine(line: UncertifiedLine): void {
     this.lineNumber += 1;
-    // Beyond the limit nothing is looked at: a file of ten gigabytes may have billions of lines.
-    if (isBlank(line) || this.planner.lineCount > this.rules.limits.batchLinesMax) {
-      return [];
-    }
     this.planner.addLine(line.offset);
     const checked = checkLine(line, this.rules);
     this.inputCount += checked.inputCount;
     const problems = [...checked.problems, ...this.checkAmongOthers(checked)];
-    return this.report(problems, this.lineNumber);
+    this.report(problems, this.lineNumber);
+    if (problems.length === 0 && checked.model !== undefined) {
+      this.accept(checked.model);
+    }
   }
 
   private checkAmongOthers({ customId, model }: CheckedLine): LineProblem[] {
     const problems: LineProblem[] = [];
-    if (customId !== undefined && !this.customIds.add(customId)) {
+    if (customId !== undefined && !this.scanner.addCustomId(customId)) {
       problems.push(batchErrors.duplicateCustomId);
     }
-    if (model !== undefined) {
-      this.model ??= model;
-      this.hasSeveralModels ||= model !== this.model;
-      if (model !== this.model && this.rules.mixedModels === 'refuse') {
-        problems.push(batchErrors.mismatchedModel(model));
-      }
+    this.model ??= model;
+    if (model !== undefined && model !== this.model && this.rules.mixedModels === 'refuse') {
+      problems.push(batchErrors.mismatchedModel(model));
     }
     return problems;
   }
 
-  private report(problems: readonly LineProblem[], line: number | null): BatchError[] {
+  private accept(model: string): void {
+    if (!this.acceptedModels.has(model)) {
+      this.acceptedModels.add(model);
+      this.scanner.acceptModel(model);
+    }
+  }
+
+  private checkAsAWhole(): LineProblem[] {
+    const { batchLinesMax, embeddingInputsMax } = this.rules.limits;
+    if (this.planner.lineCount === 0) {
+      return [batchErrors.emptyFile];
+    }
+    if (this.planner.lineCount > batchLinesMax) {
+      return [batchErrors.tooManyTasks(batchLinesMax)];
+    }
+    const isEmbeddings = this.rules.endpoint === '/v1/embeddings';
+    return isEmbeddings && embeddingInputsMax !== null && this.inputCount > embeddingInputsMax
+      ? [batchErrors.tooManyEmbeddingInputs(embeddingInputsMax)]
+      : [];
+  }
+
+  private report(problems: readonly LineProblem[], line: number | null): void {
     const errors = problems.map((problem) => ({ ...problem, line }));
     this.errorCount += errors.length;
     this.firstErrors.push(...errors.slice(0, batchErrorsMax - this.firstErrors.length));
+    this.errors.push(...errors);
+  }
+
+  private takeErrors(): BatchError[] {
+    const { errors } = this;
+    this.errors = [];
     return errors;
   }
 }
 
-/** Some editors put one before the first line. The plan starts behind it, so that no slice meets it. */
-function withoutByteOrderMark(line: Line): Line {
-  return line.bytes.subarray(0, 3).equals(byteOrderMark)
-    ? { ...line, bytes: line.bytes.subarray(3), offset: line.offset + 3 }
-    : line;
-}
-
-const byteOrderMark = Buffer.of(0xef, 0xbb, 0xbf);
-
 /** The verdict on a line as text. `JSON.parse` meets objects of bounded depth in strict UTF-8 only. */
-function checkLine({ bytes, isTooLong }: Line, rules: LineRules): CheckedLine {
+function checkLine({ bytes, isTooLong }: UncertifiedLine, rules: LineRules): CheckedLine {
   if (isTooLong) {
     return badLine(batchErrors.lineTooLong(lineBytesMax));
   }

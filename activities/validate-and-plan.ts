@@ -11,10 +11,8 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { Context } from '@temporalio/activity';
 import type { BatchError, BatchRecord } from '../src/domain/batch';
-import type { HashKey } from '../src/domain/custom-id-set';
 import { batchErrors } from '../src/domain/error-codes';
 import { isFileId } from '../src/domain/ids';
-import { lineBytesMax } from '../src/domain/limits';
 import { batchKeys } from '../src/domain/object-keys';
 import type { ShardPlan } from '../src/domain/shard-plan';
 import type { BatchRef, ValidationResult } from '../src/domain/workflow-contract';
@@ -75,13 +73,13 @@ async function validate(
     return await fail(deps, ref, { errorCount: 1, firstErrors: [{ ...problem, line: null }] });
   }
   progress.bytesTotal = file.bytes;
-  const check = await readInput(deps, { batch, file, progress });
-  if (check === undefined) {
+  const findings = await readInput(deps, { batch, file, progress });
+  if (findings === undefined) {
     return { verdict: 'ended' };
   }
-  return check.errorCount > 0
-    ? await fail(deps, ref, check)
-    : await pass(deps, ref, check.plan(file.bytes));
+  return findings.errorCount > 0
+    ? await fail(deps, ref, findings)
+    : await pass(deps, ref, findings.plan);
 }
 
 async function inputFile(
@@ -106,20 +104,26 @@ async function readInput(
     readonly file: FileRecord;
     readonly progress: ValidationProgress;
   },
-): Promise<InputCheck | undefined> {
+): Promise<InputFindings | undefined> {
   const { batch, file, progress } = input;
   const ref = { projectId: batch.projectId, batchId: batch.id };
   const content = await deps.files.openContent(batch.projectId, file.id);
   if (content === undefined) {
     throw new MissingObject('input file', ref);
   }
+  const { endpoint, projectId } = batch;
   const rules = {
-    endpoint: batch.endpoint,
-    hasModel: (model: string) => deps.routes.has(model),
-    limits: await deps.projects.limits(batch.projectId, deps.settings.limits),
+    endpoint,
+    models: [...deps.routes.values()]
+      .filter(({ endpoints }) => endpoints.has(endpoint))
+      .map(({ model }) => model),
+    limits: await deps.projects.limits(projectId, deps.settings.limits),
     mixedModels: deps.settings.mixedModels,
   };
-  const check = new InputCheck(rules, hashKey(deps.randomHex()));
+  const check = deps.openFileCheck(rules, {
+    fileBytes: file.bytes,
+    hashKey: [hashKeyHalf(deps.randomHex()), hashKeyHalf(deps.randomHex())],
+  });
   const errors = new ErrorsObject(deps, ref);
   const ended = new AbortController();
   const unwatch = deps.endWatch.watch(ref, ({ reason }) => {
@@ -128,21 +132,24 @@ async function readInput(
     }
   });
   try {
-    for await (const lines of readLines(content, { lineBytesMax })) {
+    for await (const chunk of content as AsyncIterable<Buffer>) {
       // The worker is told to stop: another one starts the pass again.
       Context.current().cancellationSignal.throwIfAborted();
       if (ended.signal.aborted) {
         return undefined;
       }
-      await errors.write(check.addLines(lines));
-      progress.bytesRead = lines.at(-1)?.offset ?? progress.bytesRead;
-      progress.errors = check.errorCount;
+      const found = await check.add(chunk);
+      await errors.write(found);
+      progress.bytesRead += chunk.length;
+      progress.errors += found.errorCount;
     }
-    await errors.write(check.end());
+    const { found, findings } = await check.end();
+    await errors.write(found);
     await errors.close();
-    return check;
+    return findings;
   } finally {
     unwatch();
+    await check.close();
     content.destroy();
     errors.destroy();
   }
@@ -152,6 +159,10 @@ async function readInput(
 async function pass(deps: ActivityDeps, ref: BatchRef, plan: ShardPlan): Promise<ValidationResult> {
   const { total, model } = plan;
   await deps.batches.putPlan(ref, plan);
+  const problem = await queuedLinesProblem(deps, ref, total);
+  if (problem !== undefined) {
+    return await fail(deps, ref, { errorCount: 1, firstErrors: [{ ...problem, line: null }] });
+  }
   await deps.batches.apply(ref, { type: 'validation_passed', at: nowSeconds(deps), total, model });
   const { length: shards } = plan.shards;
   deps.logger.info({ batch: ref.batchId, total, shards }, 'input file is valid');
@@ -159,10 +170,6 @@ async function pass(deps: ActivityDeps, ref: BatchRef, plan: ShardPlan): Promise
 }
 
 function validResult({ total, model, shards }: ShardPlan): ValidationResult {
-  const problem = await queuedLinesProblem(deps, ref, total);
-  if (problem !== undefined) {
-    return await fail(deps, ref, { errorCount: 1, firstErrors: [{ ...problem, line: null }] });
-  }
   return { verdict: 'valid', total, model, shardCount: shards.length };
 }
 
@@ -170,7 +177,7 @@ function validResult({ total, model, shards }: ShardPlan): ValidationResult {
 async function fail(
   deps: ActivityDeps,
   ref: BatchRef,
-  { errorCount, firstErrors }: Pick<InputCheck, 'errorCount' | 'firstErrors'>,
+  { errorCount, firstErrors }: Pick<InputFindings, 'errorCount' | 'firstErrors'>,
 ): Promise<ValidationResult> {
   const at = nowSeconds(deps);
   const end = await deps.batches.decideEnd(ref, { reason: 'failed', at });
@@ -192,17 +199,16 @@ class ErrorsObject {
     private readonly ref: BatchRef,
   ) {}
 
-  async write(errors: readonly BatchError[]): Promise<void> {
-    if (errors.length === 0) {
+  async write({ errorCount, errorLines }: FoundErrors): Promise<void> {
+    if (errorCount === 0) {
       return;
     }
     const stream = (this.stream ??= this.open());
-    const text = errors.map((error) => `${JSON.stringify(error)}\n`).join('');
     if (stream.destroyed) {
       // It would never drain.
       throw stream.errored ?? new Error('The list of bad lines has ended early');
     }
-    if (!stream.write(text)) {
+    if (!stream.write(errorLines)) {
       await once(stream, 'drain');
     }
   }
@@ -228,6 +234,6 @@ class ErrorsObject {
   }
 }
 
-function hashKey(randomHex: string): HashKey {
-  return [Number.parseInt(randomHex.slice(0, 8), 16), Number.parseInt(randomHex.slice(8, 16), 16)];
+function hashKeyHalf(randomHex: string): bigint {
+  return BigInt(`0x${randomHex.slice(0, 16)}`);
 }

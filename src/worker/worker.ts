@@ -11,6 +11,7 @@ import {
   createControlActivities,
   createInferenceActivities,
   EndWatch,
+  openFileCheck,
   ProgressReporter,
   type ActivityDeps,
 } from '../../activities';
@@ -110,6 +111,7 @@ async function createDeps({ config, env, logger, pid }: WorkerContext): Promise<
     budget,
     progress: new ProgressReporter(batches, `${pid}-${randomHex()}`, logger),
     endWatch: new EndWatch(batches, logger),
+    openFileCheck,
     logger,
     settings: config,
     now: Date.now,
