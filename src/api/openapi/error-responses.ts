@@ -1,7 +1,7 @@
 /** The answers that are errors, made from the table of errors: one for each status. */
 import { STATUS_CODES } from 'node:http';
 import { errorKinds } from '../http/api-error';
-import { headerRef } from './headers';
+import { headerRefs } from './headers';
 import type { JsonSchema, Reference, ResponseObject, Responses } from './types';
 
 /** Headers that errors of a status may carry beside the id of the request. */
@@ -39,7 +39,7 @@ function errorResponse(status: number): ResponseObject {
   const names = ['x-request-id', ...(headersOf[status] ?? [])];
   return {
     description: STATUS_CODES[status] ?? '',
-    headers: Object.fromEntries(names.map((name) => [name, headerRef(name)])),
+    headers: headerRefs(...names),
     content: { 'application/json': { schema: errorSchema(status) } },
   };
 }

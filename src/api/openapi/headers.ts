@@ -26,6 +26,7 @@ export const headers: Readonly<Record<string, Header>> = {
     schema: { type: 'string', examples: ['GET, HEAD'] },
   },
   'content-range': {
+    required: true,
     description: 'Which bytes of how many (RFC 9110, §14.4).',
     schema: { type: 'string', examples: ['bytes 0-99/1234', 'bytes */1234'] },
   },
@@ -35,6 +36,7 @@ export const headers: Readonly<Record<string, Header>> = {
     schema: { type: 'string', pattern: '^attachment; filename=".*"; filename\\*=UTF-8\'\'' },
   },
   'accept-ranges': {
+    required: true,
     description: 'Tells that parts of the content can be had.',
     schema: { type: 'string', const: 'bytes' },
   },
@@ -45,6 +47,6 @@ export const headers: Readonly<Record<string, Header>> = {
   },
 };
 
-export function headerRef(name: string): Reference {
-  return { $ref: `#/components/headers/${name}` };
+export function headerRefs(...names: readonly string[]): Readonly<Record<string, Reference>> {
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }

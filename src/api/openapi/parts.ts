@@ -1,5 +1,5 @@
 /** Pieces that operations are put together from. */
-import { headerRef } from './headers';
+import { headerRefs } from './headers';
 import { errors } from './error-responses';
 import type { JsonSchema, Link, MediaType, Operation, Parameter, Responses } from './types';
 
@@ -16,7 +16,7 @@ export function ok(
   return {
     200: {
       description,
-      headers: { 'x-request-id': headerRef('x-request-id') },
+      headers: headerRefs('x-request-id'),
       content: { 'application/json': { schema: schemaRef(schemaName) } },
       ...(links !== undefined && { links }),
     },

@@ -3,7 +3,7 @@ import { fileListLimitMax } from '../../../domain/limits';
 import { toJsonSchema } from '../json-schema';
 import { expiresAfterSchema } from '../../http/expires-after.wire';
 import { errors } from '../error-responses';
-import { headerRef } from '../headers';
+import { headerRefs } from '../headers';
 import {
   afterParameter,
   binary,
@@ -14,7 +14,7 @@ import {
   ok,
   pathParameter,
 } from '../parts';
-import type { Operation, Paths, ResponseObject } from '../types';
+import type { Operation, Parameter, Paths, ResponseObject } from '../types';
 
 const tags = ['Files'];
 const fileId = pathParameter('file_id', 'The id of a file.');
@@ -79,13 +79,21 @@ const content: Operation = {
   tags,
   summary: 'Download a file',
   description:
-    'Files with purpose `assistants` or `user_data` are not handed out. One range of bytes may be asked for; several are answered with the whole.',
+    'Files with purpose `assistants` or `user_data` are not handed out. HEAD tells size and name.',
+  parameters: [
+    conditional(
+      'Range',
+      'One range of bytes, such as `bytes=0-99`; what is no range is overlooked.',
+    ),
+    conditional('If-Range', 'The `ETag` of the content of which the range is wanted.'),
+    conditional('If-None-Match', 'The `ETag` of what the client has already.'),
+  ],
   responses: {
     200: contentResponse('The bytes.'),
-    206: contentResponse('A range of the bytes.', ['content-range']),
+    206: contentResponse('The bytes of the range.', 'content-range'),
     304: {
-      description: 'The client has the bytes already, as its `If-None-Match` says.',
-      headers: { 'x-request-id': headerRef('x-request-id'), etag: headerRef('etag') },
+      description: 'The client has the bytes already.',
+      headers: headerRefs('x-request-id', 'etag'),
     },
     ...commonErrors,
     ...errors(404, 416),
@@ -116,11 +124,15 @@ function formSchema(): Readonly<Record<string, unknown>> {
   };
 }
 
-function contentResponse(description: string, more: readonly string[] = []): ResponseObject {
-  const names = ['x-request-id', 'content-disposition', 'accept-ranges', 'etag', ...more];
+function conditional(name: string, description: string): Parameter {
+  return { name, in: 'header', description, schema: { type: 'string' } };
+}
+
+function contentResponse(description: string, ...more: readonly string[]): ResponseObject {
+  const names = ['x-request-id', 'accept-ranges', 'content-disposition', 'etag', ...more];
   return {
     description,
-    headers: Object.fromEntries(names.map((name) => [name, headerRef(name)])),
+    headers: headerRefs(...names),
     content: { 'application/octet-stream': { schema: {} } },
   };
 }

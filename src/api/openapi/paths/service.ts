@@ -1,4 +1,4 @@
-import { headerRef } from '../headers';
+import { headerRefs } from '../headers';
 import { ok, openErrors } from '../parts';
 import type { Operation, Paths } from '../types';
 
@@ -21,7 +21,7 @@ const document: Operation = {
   responses: {
     200: {
       description: 'This document.',
-      headers: { 'x-request-id': headerRef('x-request-id') },
+      headers: headerRefs('x-request-id'),
       content: { 'application/json': { schema: { type: 'object' } } },
     },
     ...openErrors,
