@@ -12,6 +12,7 @@
  */
 import type { BatchRecord, BatchResult } from '../src/domain/batch';
 import { isTerminal } from '../src/domain/batch';
+import { costOf } from '../src/domain/cost';
 import type { FileId } from '../src/domain/ids';
 import { batchKeys, fileKeys } from '../src/domain/object-keys';
 import { addUsage, noUsage, type Usage } from '../src/domain/usage';
@@ -37,7 +38,8 @@ export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): P
     }
     const seals = await readSeals(deps, input);
     progress.step = 'writing files';
-    const result = await writeFiles(deps, batch, seals);
+    const files = await writeFiles(deps, batch, seals);
+    const result = { ...files, ...costOfBatch(deps, batch, files) };
     await deps.batches.apply(ref, { type: 'finalized', at: nowSeconds(deps), reason, result });
     const { requestCounts } = result;
     deps.logger.info({ batch: ref.batchId, ended: reason, ...requestCounts }, 'batch has ended');
@@ -61,6 +63,16 @@ async function readSeals(deps: ActivityDeps, { ref, shardCount }: FinalizeInput)
     seals.push(...read);
   }
   return seals;
+}
+
+/** Nothing for several models, and for one without a price. */
+function costOfBatch(
+  { routes }: ActivityDeps,
+  { model }: BatchRecord,
+  { usage }: BatchResult,
+): Pick<BatchResult, 'cost'> {
+  const price = model === null ? undefined : routes.get(model)?.price;
+  return price === undefined || usage === null ? {} : { cost: costOf(usage, price) };
 }
 
 async function writeFiles(

@@ -12,17 +12,24 @@
  * throws, also when it was cancelled: a failed attempt would hold the shard back.
  */
 import { Context } from '@temporalio/activity';
+import type { ResultForm } from '../src/domain/batch';
 import { earlierAttemptsMax, segmentCountMax } from '../src/domain/limits';
 import { outcomeKinds } from '../src/domain/outcome';
 import { noUsage } from '../src/domain/usage';
 import type { LineAttempts } from '../src/domain/retry';
-import type { EarlierAttempts, SliceInput, SliceResult } from '../src/domain/workflow-contract';
+import type {
+  EarlierAttempts,
+  ShardRef,
+  SliceInput,
+  SliceResult,
+} from '../src/domain/workflow-contract';
 import type { SegmentLine } from '../src/ledger/segment';
 import type { Logger } from '../src/observability/logger';
 import type { DispatchSession, LineOutcome, LineRequest } from '../src/upstream/dispatcher';
 import type { ModelRoute } from '../src/config/upstreams';
 import type { ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
+import { LineTargets, type LineTarget } from './line-targets';
 import { bodyFor } from './model-alias';
 import {
   loadShard,
@@ -56,24 +63,28 @@ type StopReason = 'time_up' | 'ended' | 'cancelled' | 'shutdown' | 'interrupted'
 export async function runSlice(deps: ActivityDeps, input: SliceInput): Promise<SliceResult> {
   const { earlierAttempts = {}, ...ref } = input;
   const step = { shard: ref.shardIndex, step: 'taking over' };
-  const { route, opened } = await heartbeating(step, async () => {
+  const { only, opened } = await heartbeating(step, async () => {
     const planned = await loadShard(deps, ref);
-    return { route: routeOf(deps, planned), opened: await openShard(deps, planned) };
+    return { only: onlyRouteOf(deps, planned), opened: await openShard(deps, planned) };
   });
   return opened.seal === undefined
-    ? await new Slice(deps, opened.open, { route, earlierAttempts }).run()
+    ? await new Slice(deps, opened.open, { only, earlierAttempts }).run()
     : sealedResult(opened.seal);
 }
 
 /** Before the shard is taken over: an epoch for each attempt would be too many. */
-function routeOf(deps: ActivityDeps, { model, ref }: PlannedShard): ModelRoute {
+function onlyRouteOf(deps: ActivityDeps, { model, ref }: PlannedShard): ModelRoute | undefined {
   const route = model === null ? undefined : deps.routes.get(model);
-  if (route === undefined) {
-    throw new Error(
-      `No upstream serves the model of the batch any more; add it to the upstreams file [batch=${ref.batchId}]`,
-    );
+  if (model !== null && route === undefined) {
+    throw notServed(ref);
   }
   return route;
+}
+
+function notServed({ batchId }: ShardRef): Error {
+  return new Error(
+    `No upstream serves the model of the batch any more; add it to the upstreams file [batch=${batchId}]`,
+  );
 }
 
 class Slice {
@@ -83,7 +94,7 @@ class Slice {
   private readonly givenUp = new Map<string, LineAttempts>();
   private readonly reasons = new Set<StopReason>();
   private readonly timers: NodeJS.Timeout[] = [];
-  private readonly session: DispatchSession;
+  private readonly targets: LineTargets;
   private readonly writer: SegmentWriter;
   private readonly progress: ShardProgress;
   private readonly log: Logger;
@@ -94,27 +105,19 @@ class Slice {
     private readonly deps: ActivityDeps,
     private readonly open: OpenShard,
     private readonly input: {
-      readonly route: ModelRoute;
+      /** Where all lines go; `undefined` when each names its model. */
+      readonly only: ModelRoute | undefined;
       readonly earlierAttempts: EarlierAttempts;
     },
   ) {
-    const { route } = input;
-    const { batch, ref, ledger } = open;
+    const { ref, ledger } = open;
     const slice = { batch: ref.batchId, shard: ref.shardIndex, slice: ledger.epoch };
     this.log = deps.logger.child(slice);
     this.progress = deps.progress.open(ref);
-    this.session = deps.dispatcher.open({
-      batchId: ref.batchId,
-      route,
-      endpoint: batch.endpoint,
-      onOutcome: (request, outcome) => {
-        this.onOutcome(request, outcome);
-      },
-      onGivenUp: ({ ordinal }, attempts) => {
-        if (this.givenUp.size < earlierAttemptsMax) {
-          this.givenUp.set(String(ordinal), attempts);
-        }
-      },
+    this.targets = new LineTargets({
+      only: input.only,
+      routes: deps.routes,
+      open: (route, target) => this.openSession(route, target),
     });
     this.writer = new SegmentWriter({
       budget: deps.budget,
@@ -127,6 +130,24 @@ class Slice {
     });
   }
 
+  private openSession(route: ModelRoute, target: () => LineTarget): DispatchSession {
+    const { batch, ref } = this.open;
+    return this.deps.dispatcher.open({
+      batchId: ref.batchId,
+      route,
+      endpoint: batch.endpoint,
+      onOutcome: (request, outcome) => {
+        target().onOutcome();
+        this.onOutcome(request, outcome);
+      },
+      onGivenUp: ({ ordinal }, attempts) => {
+        if (this.givenUp.size < earlierAttemptsMax) {
+          this.givenUp.set(String(ordinal), attempts);
+        }
+      },
+    });
+  }
+
   async run(): Promise<SliceResult> {
     const { ledger, shard } = this.open;
     this.log.info({ answered: ledger.lineCount, lines: shard.lineCount }, 'slice has started');
@@ -134,14 +155,14 @@ class Slice {
     try {
       await this.takeLines();
       await this.waitUntil(() => this.isStopped || this.pending.size === 0);
-      await this.session.drain();
+      await this.targets.drain();
       await this.writer.flush();
       const result = await this.conclude();
       const { sealed, counts } = result;
       this.log.info({ sealed, ...counts, stopped: [...this.reasons] }, 'slice has ended');
       return result;
     } finally {
-      this.session.abort();
+      this.targets.abort();
       await this.writer.close();
       this.pending.forEach((line) => {
         this.deps.budget.remove(sizeOf(line));
@@ -155,10 +176,16 @@ class Slice {
   private async takeLines(): Promise<void> {
     for await (const lines of unansweredLines(this.deps, this.open)) {
       for (const line of lines) {
-        if (!(this.hasRoom() || (await this.waitForRoom()))) {
+        const target = this.targets.of(line.body);
+        if (target === undefined) {
+          continue;
+        }
+        if (!(this.hasRoom(target) || (await this.waitForRoom(target)))) {
           return;
         }
-        this.submit(line);
+        if (!target.isPassedOver) {
+          this.submit(line, target);
+        }
       }
     }
   }
@@ -167,26 +194,27 @@ class Slice {
     return this.reasons.size > 0;
   }
 
-  private hasRoom(): boolean {
+  private hasRoom({ session }: LineTarget): boolean {
     return (
       !this.isStopped &&
-      this.session.hasRoom() &&
+      session.hasRoom() &&
       (this.deps.budget.hasRoom() || (this.pending.size === 0 && this.writer.isEmpty))
     );
   }
 
-  /** Whether there is room; not, when the slice was stopped meanwhile. */
-  private async waitForRoom(): Promise<boolean> {
-    while (!this.isStopped && !this.hasRoom()) {
-      await this.waitForChange();
+  /** Whether the next line may be looked at; not, when the slice was stopped meanwhile. */
+  private async waitForRoom(target: LineTarget): Promise<boolean> {
+    while (!this.isStopped && !this.hasRoom(target) && !target.isPassedOver) {
+      await this.waitForChange(target);
     }
     return !this.isStopped;
   }
 
   /** A slice that holds nothing may take one line, so that none waits for the others for ever. */
-  private async waitForChange(): Promise<void> {
-    if (!this.session.hasRoom()) {
-      await this.session.waitForRoom();
+  private async waitForChange(target: LineTarget): Promise<void> {
+    const { session } = target;
+    if (!session.hasRoom()) {
+      await (this.targets.haveSeveral ? target.waitForRoomOrStall() : session.waitForRoom());
     } else if (this.pending.size > 0) {
       await this.waitForBudget();
     } else {
@@ -210,13 +238,13 @@ class Slice {
     }
   }
 
-  private submit(line: UnansweredLine): void {
+  private submit(line: UnansweredLine, { route, session }: LineTarget): void {
     this.pending.set(line.ordinal, line);
     this.deps.budget.add(sizeOf(line));
     const { ordinal, requestId } = line;
-    const body = bodyFor(this.input.route, line.body);
+    const body = bodyFor(route, line.body);
     const earlierAttempts = this.input.earlierAttempts[ordinal];
-    this.session.submit({ ordinal, requestId, body, earlierAttempts });
+    session.submit({ ordinal, requestId, body, earlierAttempts });
   }
 
   private onOutcome(request: LineRequest, outcome: LineOutcome): void {
@@ -226,7 +254,7 @@ class Slice {
     }
     this.pending.delete(request.ordinal);
     this.deps.budget.remove(sizeOf(line));
-    this.writer.add(toSegmentLine(line, outcome));
+    this.writer.add(toSegmentLine(line, outcome, this.open.batch.resultForm));
     if (this.pending.size === 0) {
       this.wake();
     }
@@ -250,6 +278,9 @@ class Slice {
     } else if (this.reasons.has('time_up')) {
       await ledger.compact(handOverSegmentCount);
     }
+    if (this.targets.missingModels.length > 0) {
+      throw notServed(this.open.ref);
+    }
     if (this.reasons.has('interrupted')) {
       throw Context.current().cancellationSignal.reason;
     }
@@ -263,12 +294,12 @@ class Slice {
 
   private stop(reason: StopReason, graceMs?: number): void {
     this.reasons.add(reason);
-    void this.session.drain();
+    void this.targets.drain();
     this.wake();
     if (graceMs !== undefined) {
       this.timers.push(
         setTimeout(() => {
-          this.session.abort();
+          this.targets.abort();
         }, graceMs),
       );
     }
@@ -314,7 +345,7 @@ class Slice {
       epoch: ledger.epoch,
       lines: shard.lineCount,
       ...ledger.counts,
-      inFlight: this.session.outstanding,
+      inFlight: this.targets.outstanding,
     };
   }
 }
@@ -327,7 +358,11 @@ function stopReasonOf(context: Context): StopReason {
   return details?.workerShutdown === true ? 'shutdown' : 'interrupted';
 }
 
-function toSegmentLine(line: UnansweredLine, outcome: LineOutcome): SegmentLine {
+function toSegmentLine(
+  line: UnansweredLine,
+  outcome: LineOutcome,
+  form: ResultForm | undefined,
+): SegmentLine {
   const { ordinal } = line;
   if (outcome.answer === undefined) {
     const bytes = failedLine(line, outcome.failure);
@@ -337,7 +372,7 @@ function toSegmentLine(line: UnansweredLine, outcome: LineOutcome): SegmentLine 
   return {
     ordinal,
     kind: isCompleted ? outcomeKinds.completed : outcomeKinds.failed,
-    bytes: answeredLine(line, outcome.answer),
+    bytes: answeredLine(line, outcome.answer, form),
     usage: outcome.answer.usage,
   };
 }

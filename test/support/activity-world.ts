@@ -65,6 +65,19 @@ const routes: readonly ModelRoute[] = [
   { model, upstreamModel: model, upstream, endpoints },
   { model: 'other', upstreamModel: 'other', upstream, endpoints },
   { model: 'alias', upstreamModel: 'vendor/real-name', upstream, endpoints },
+  {
+    model: 'priced',
+    upstreamModel: 'priced',
+    upstream,
+    endpoints,
+    price: {
+      currency: 'usd',
+      batchDiscount: 0.5,
+      inputPerMillion: 2,
+      cachedInputPerMillion: 1,
+      outputPerMillion: 10,
+    },
+  },
 ];
 
 /** One process over a store; several worlds may share a store. */

@@ -32,6 +32,11 @@ export interface BatchWire {
   };
   readonly usage: UsageWire | null;
   readonly metadata: Readonly<Record<string, string>> | null;
+  /**
+   * Not OpenAI's: what the tokens cost, where the operator has set prices. Absent otherwise; named
+   * so that no field of OpenAI's will be called the same.
+   */
+  readonly longhaul_cost?: { readonly currency: string; readonly amount: number };
 }
 
 interface BatchErrorWire {
@@ -74,6 +79,9 @@ export function toBatchWire(batch: BatchRecord): BatchWire {
     request_counts: { total, completed, failed },
     usage: batch.usage && toUsageWire(batch.usage),
     metadata: batch.metadata,
+    ...(batch.cost !== undefined && {
+      longhaul_cost: { currency: batch.cost.currency, amount: batch.cost.amount },
+    }),
   };
 }
 

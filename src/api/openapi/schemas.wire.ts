@@ -69,6 +69,7 @@ const batchErrors = wireObject<BatchErrors>({
   ),
 });
 
+type Cost = NonNullable<BatchWire['longhaul_cost']>;
 type Usage = NonNullable<BatchWire['usage']>;
 
 const usage = wireObject<Usage>({
@@ -106,6 +107,9 @@ const batch = wireObject<BatchWire>({
   }).meta({ description: 'Counts while the batch runs, too; total is 0 until it is validated.' }),
   usage: usage.nullable().meta({ description: 'Tokens of all answers; null until the end.' }),
   metadata: z.record(z.string(), z.string()).nullable(),
+  longhaul_cost: wireObject<Cost>({ currency: z.string(), amount: z.number().min(0) })
+    .exactOptional()
+    .meta({ description: 'What its tokens cost; only where its model has a price.' }),
 }).meta({ description: 'A batch.' });
 
 const model = wireObject<ModelWire>({
@@ -139,6 +143,15 @@ function listOf<T extends { readonly id: string }>(item: z.ZodType<T>): z.ZodTyp
   });
 }
 
-function wireObject<T extends object>(shape: { readonly [K in keyof T]-?: z.ZodType<T[K]> }) {
+function wireObject<T extends object>(
+  shape: WireShape<T>,
+): z.ZodObject<WireShape<T>, z.core.$strict> {
   return z.strictObject(shape);
 }
+
+/** A member that may be absent has a schema that says so. */
+type WireShape<T extends object> = {
+  readonly [K in keyof T]-?: T extends Record<K, T[K]>
+    ? z.ZodType<T[K]>
+    : z.ZodExactOptional<z.ZodType<NonNullable<T[K]>>>;
+};

@@ -11,7 +11,14 @@ import {
   linesOf,
   recordOf,
 } from '../../support/activity-world';
-import { aFileId, customIdOf, projectId, requestLines, startedAt } from '../../support/batches';
+import {
+  aFileId,
+  customIdOf,
+  projectId,
+  requestLine,
+  requestLines,
+  startedAt,
+} from '../../support/batches';
 import { answered } from '../../support/fake-dispatcher';
 import { textOf } from '../../support/faulty-object-store';
 import { ordinals } from '../../support/slice-world';
@@ -45,6 +52,42 @@ async function finalize(ref: BatchRef, shardCount = 1): Promise<void> {
     await control.finalizeBatch({ ref, shardCount });
   });
 }
+
+describe('the cost of a batch', () => {
+  const usage = { ...noUsage, inputTokens: 1_000, outputTokens: 500, totalTokens: 1_500 };
+
+  test.each([
+    ['small', {}],
+    ['priced', { cost: { currency: 'usd', amount: 0.0035 } }],
+  ])('of %s is told where the model has a price', async (model, expected) => {
+    const lines = requestLine(0, { body: { model, messages: [] } });
+    world.dispatcher.respond = () => answered('1', { usage });
+    const { ref, shards } = await createRunningBatch(world, lines);
+    for (const shard of shards) {
+      await world.runSlice(shard);
+    }
+    await decide(ref, 'completed');
+    await finalize(ref);
+    const { cost, status } = await recordOf(world, ref);
+    expect([status, { ...(cost !== undefined && { cost }) }]).toEqual(['completed', expected]);
+  });
+
+  test('of several models is not told', async () => {
+    world = new ActivityWorld(undefined, { settings: { mixedModels: 'allow' } });
+    const lines = ['priced', 'small'].map((model, ordinal) =>
+      requestLine(ordinal, { body: { model, messages: [] } }),
+    );
+    const { ref, shards } = await createRunningBatch(world, lines.join('\n'));
+    for (const shard of shards) {
+      await world.runSlice(shard);
+    }
+    await decide(ref, 'completed');
+    await finalize(ref);
+    const record = await recordOf(world, ref);
+    expect(record).toMatchObject({ status: 'completed', model: null });
+    expect(record).not.toHaveProperty('cost');
+  });
+});
 
 test('the files have the lines of all shards in the order of the input', async () => {
   world.dispatcher.respond = ({ ordinal }) =>

@@ -88,6 +88,25 @@ describe('the body that goes upstream', () => {
 
   it('is the very bytes of the request when the model has no other name', () => {
     const body = Buffer.from('{"model": "small"}');
-    expect(bodyFor({ model: 'small', upstreamModel: 'small', upstream, endpoints }, body)).toBe(body);
+    expect(bodyFor({ model: 'small', upstreamModel: 'small', upstream, endpoints }, body)).toBe(
+      body,
+    );
+  });
+});
+
+describe('in the form bare', () => {
+  const body = '{"n":12345678901234567890, "x":2e400}';
+
+  test('the answer itself is the response', () => {
+    expect(answeredLine(identity('"a"'), anAnswer(body), 'bare').toString()).toBe(
+      `{"id":"${requestId}","custom_id":"a","response":${body},"error":null}\n`,
+    );
+  });
+
+  test('an answer with another status keeps its bytes, and the error tells the status', () => {
+    const line = answeredLine(identity('"a"'), anAnswer(body, { status: 422 }), 'bare');
+    expect(line.toString()).toBe(
+      `{"id":"${requestId}","custom_id":"a","response":${body},"error":{"code":"http_422","message":"The inference server answered with status 422; response has what it said."}}\n`,
+    );
   });
 });

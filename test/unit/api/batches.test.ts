@@ -80,6 +80,23 @@ describe('a batch', () => {
     });
   });
 
+  test('tells its cost where there is one, and else has no such member', async () => {
+    const ref = await aBatch(api);
+    expect(await api.client.batches.retrieve(ref.batchId)).not.toHaveProperty('longhaul_cost');
+    const event = finalized('completed');
+    const cost = { currency: 'eur', amount: 0.25 };
+    await api.batches.apply(ref, passed);
+    await api.batches.apply(ref, ends('completed'));
+    await api.batches.apply(
+      ref,
+      event.type === 'finalized' ? { ...event, result: { ...event.result, cost } } : event,
+    );
+    expect(await api.client.batches.retrieve(ref.batchId)).toMatchObject({
+      status: 'completed',
+      longhaul_cost: cost,
+    });
+  });
+
   test('that did not validate says why', async () => {
     const ref = await aBatch(api);
     await api.batches.apply(ref, invalid);
