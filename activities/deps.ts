@@ -4,10 +4,14 @@ import { batchKeys } from '../src/domain/object-keys';
 import type { LedgerOptions } from '../src/ledger/shard-ledger';
 import type { ProjectLimits } from '../src/domain/project';
 import type { Logger } from '../src/observability/logger';
+import type { Agenda } from '../src/storage/agenda';
 import type { BatchStore } from '../src/storage/batch-store';
+import type { CreatedBatches } from '../src/storage/created-batches';
 import type { FileStore } from '../src/storage/file-store';
 import type { ObjectStore } from '../src/storage/object-store';
 import type { ProjectStore } from '../src/storage/project-store';
+import type { UploadStore } from '../src/storage/upload-store';
+import type { BatchWorkflows } from '../src/temporal/batch-workflows';
 import type { ByteBudget } from '../src/upstream/byte-budget';
 import type { Dispatcher } from '../src/upstream/dispatcher';
 import type { EndWatch } from './end-watch';
@@ -19,6 +23,10 @@ export interface ActivityDeps {
   readonly store: ObjectStore;
   readonly batches: BatchStore;
   readonly files: FileStore;
+  readonly uploads: UploadStore;
+  readonly createdBatches: CreatedBatches;
+  readonly agenda: Agenda;
+  readonly workflows: BatchWorkflows;
   readonly projects: ProjectStore;
   readonly routes: ModelRoutes;
   readonly dispatcher: Dispatcher;
@@ -41,6 +49,8 @@ interface ActivitySettings {
   readonly sliceDurationMs: number;
   readonly cancelGraceMs: number;
   readonly shutdownGraceMs: number;
+  /** For how long a batch is kept after its end. */
+  readonly batchRetentionDays: number;
 }
 
 export function nowSeconds(deps: Pick<ActivityDeps, 'now'>): number {

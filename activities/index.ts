@@ -44,6 +44,7 @@ export interface ControlActivities {
   finalizeBatch(input: FinalizeInput): Promise<void>;
   takeTurn(input: TakeTurnInput): Promise<TakeTurnResult>;
   cleanUp(ref: BatchRef): Promise<void>;
+  sweep(): Promise<SweepResult>;
 }
 
 /** Activities of the inference role. */
@@ -79,6 +80,7 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
     cleanUp: async (ref) => {
       await cleanUp(deps, ref);
     },
+    sweep: async () => await sweep(deps),
   };
 }
 

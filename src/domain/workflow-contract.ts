@@ -8,6 +8,7 @@ import type { LineAttempts } from './retry';
 
 export const batchWorkflowName = 'batchWorkflow';
 export const shardWorkflowName = 'shardWorkflow';
+export const sweepWorkflowName = 'sweepWorkflow';
 export const cancelSignalName = 'cancelBatch';
 
 /** Task queues. The prefix separates deployments that share a Temporal namespace. */
@@ -55,6 +56,19 @@ export interface BatchWorkflowInput {
 
 export interface BatchWorkflowResult {
   readonly status: EndReason;
+}
+
+export interface SweepWorkflowInput {
+  readonly taskQueuePrefix: string;
+}
+
+/** What became of the entries of the agenda that were due. */
+export interface SweepResult {
+  readonly done: number;
+  /** Still needed: a batch reads the file, for one. */
+  readonly later: number;
+  /** The store or Temporal did not do its part. */
+  readonly failed: number;
 }
 
 /** What every activity of a batch is about. */

@@ -30,19 +30,26 @@ export class Agenda {
     await this.store.put(agendaKey(dueSeconds, projectId, subject), new Uint8Array());
   }
 
-  /** The next entries that are due, earliest first, behind a key. */
-  async due(
-    nowSeconds: number,
-    options: { readonly after?: string; readonly limit: number },
-  ): Promise<AgendaEntry[]> {
-    const page = await this.store.list(agendaPrefix, options);
-    return page.items.flatMap(({ key }) => {
-      const [dueText, projectId = '', ...subject] = key.slice(agendaPrefix.length).split('/');
-      const dueSeconds = Number(dueText);
-      return dueSeconds <= nowSeconds && isProjectId(projectId)
-        ? [{ key, dueSeconds, projectId, subject: subject.join('/') }]
-        : [];
-    });
+  /** All entries that are due, earliest first. Entries may be put and removed meanwhile. */
+  async *due(nowSeconds: number): AsyncGenerator<AgendaEntry, void> {
+    let after: string | undefined;
+    for (;;) {
+      const page = await this.store.list(agendaPrefix, { ...(after !== undefined && { after }) });
+      for (const { key } of page.items) {
+        const [dueText, projectId = '', ...subject] = key.slice(agendaPrefix.length).split('/');
+        const dueSeconds = Number(dueText);
+        if (dueSeconds > nowSeconds) {
+          return;
+        }
+        if (isProjectId(projectId)) {
+          yield { key, dueSeconds, projectId, subject: subject.join('/') };
+        }
+      }
+      after = page.items.at(-1)?.key;
+      if (!page.hasMore || after === undefined) {
+        return;
+      }
+    }
   }
 
   async remove(entry: Pick<AgendaEntry, 'key'>): Promise<void> {

@@ -43,9 +43,6 @@ interface StoredFile extends FileRecord {
 /** What the agenda calls a file that is to be deleted, whatever its record says. */
 const deletedFilePrefix = 'delete:';
 
-/** Users of one file that are looked at in one go. */
-const usersMax = 100;
-
 export class FileStore {
   private readonly agenda: Agenda;
 
@@ -179,11 +176,11 @@ export class FileStore {
     }
   }
 
-  /** Some of the batches that have marked a file. */
+  /** The batches that have marked a file. */
   async users(projectId: ProjectId, fileId: FileId): Promise<BatchId[]> {
     const { usesPrefix } = fileKeys(projectId, fileId);
-    const page = await this.store.list(usesPrefix, { limit: usersMax });
-    return page.items.map(({ key }) => key.slice(usesPrefix.length)).filter(isBatchId);
+    const { items } = await this.store.list(usesPrefix, { limit: Number.MAX_SAFE_INTEGER });
+    return items.map(({ key }) => key.slice(usesPrefix.length)).filter(isBatchId);
   }
 
   /**

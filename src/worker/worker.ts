@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
+import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import {
   createControlActivities,
@@ -19,11 +20,16 @@ import type { Environment, WorkerConfig } from '../config/config';
 import { loadModelRoutes } from '../config/upstreams';
 import { taskQueues } from '../domain/workflow-contract';
 import type { Logger } from '../observability/logger';
+import { Agenda } from '../storage/agenda';
 import { BatchStore } from '../storage/batch-store';
+import { CreatedBatches } from '../storage/created-batches';
 import { FileStore } from '../storage/file-store';
 import { createMinioObjectStore } from '../storage/minio-object-store';
 import { ProjectStore } from '../storage/project-store';
+import { UploadStore } from '../storage/upload-store';
+import { TemporalBatchWorkflows } from '../temporal/batch-workflows';
 import { identityOf } from '../temporal/identity';
+import { ensureSweepSchedule } from '../temporal/sweep-schedule';
 import { ByteBudget } from '../upstream/byte-budget';
 import { createHttpDispatcher } from '../upstream/http-dispatcher';
 
@@ -57,9 +63,18 @@ interface WorkerContext {
 export async function startWorker(context: WorkerContext): Promise<RunningWorker> {
   const { config, logger } = context;
   installRuntime(logger);
-  const deps = await createDeps(context);
   const connection = await connect(context);
+  const client = new Client({
+    connection,
+    namespace: config.temporal.namespace,
+    identity: identityOf('worker', context.pid),
+  });
+  const deps = await createDeps(context, client);
   const workers = await createWorkers(context, connection, deps);
+  if (config.roles.includes('orchestrator')) {
+    const { taskQueuePrefix } = config.temporal;
+    await ensureSweepSchedule(client, { taskQueuePrefix, intervalMs: config.sweepIntervalMs });
+  }
   const runs = workers.map(async (worker) => {
     await worker.run();
   });
@@ -91,16 +106,24 @@ function installRuntime(logger: Logger): void {
   });
 }
 
-async function createDeps({ config, env, logger, pid }: WorkerContext): Promise<ActivityDeps> {
+async function createDeps(
+  { config, env, logger, pid }: WorkerContext,
+  client: Client,
+): Promise<ActivityDeps> {
   const store = createMinioObjectStore(config.store);
   await store.ensureBucket();
   const batches = new BatchStore(store);
+  const agenda = new Agenda(store);
   const budget = new ByteBudget(config.bytesMax);
   const randomHex = (): string => randomBytes(16).toString('hex');
   return {
     store,
     batches,
     files: new FileStore(store),
+    uploads: new UploadStore(store),
+    createdBatches: new CreatedBatches(store, agenda),
+    agenda,
+    workflows: new TemporalBatchWorkflows(client),
     projects: new ProjectStore(store),
     routes: loadModelRoutes(config.upstreamsFile, env),
     dispatcher: createHttpDispatcher({

@@ -105,7 +105,7 @@ export class FaultyObjectStore implements ObjectStore {
     });
   }
 
-  private async call<T>(call: StoreCall, work: () => Promise<T>): Promise<T> {
+  protected async call<T>(call: StoreCall, work: () => Promise<T>): Promise<T> {
     this.calls.push(call);
     const fate = await this.fateOf(call);
     if (fate === 'fails') {

@@ -1,0 +1,104 @@
+/**
+ * Markers whose batch does not need them, because somebody died before taking them away: the API
+ * between marking and starting the workflow, or a workflow that was terminated by hand.
+ *
+ * A batch without a record never came to be only if Temporal has no workflow of it either. When
+ * Temporal does not answer, the error is thrown, and the markers stay until a later sweep.
+ */
+import { isTerminal } from '../src/domain/batch';
+import {
+  isBatchId,
+  isFileId,
+  isProjectId,
+  madeAtMs,
+  type FileId,
+  type ProjectId,
+} from '../src/domain/ids';
+import { openBatchesPrefix, openBatchKey } from '../src/domain/object-keys';
+import type { BatchRef } from '../src/domain/workflow-contract';
+import type { OpenBatchMarker } from '../src/storage/batch-store';
+import { getJson, putJson } from '../src/storage/json-object';
+import type { ActivityDeps } from './deps';
+import { removeWorkingState } from './remove-batch';
+
+/** No request takes as long to start the workflow of a batch that it has marked. */
+const requestMsMax = 3_600_000;
+/** A request may be repeated under a name of the client's, for the same batch, for a day. */
+const repeatMsMax = 2 * 86_400_000;
+
+/** The batches that have had a marker under `open/` for longer than any request takes. */
+export async function* longOpenBatches({
+  store,
+  now,
+}: ActivityDeps): AsyncGenerator<BatchRef, void> {
+  let after: string | undefined;
+  do {
+    const page = await store.list(openBatchesPrefix, { ...(after !== undefined && { after }) });
+    for (const { key } of page.items) {
+      const [projectId = '', batchId = ''] = key.slice(openBatchesPrefix.length).split('/');
+      const isMarker = isProjectId(projectId) && isBatchId(batchId);
+      if (isMarker && now() - madeAtMs(batchId) > requestMsMax) {
+        yield { projectId, batchId };
+      }
+    }
+    after = page.hasMore ? page.items.at(-1)?.key : undefined;
+  } while (after !== undefined);
+}
+
+/**
+ * Removes what a batch that is not open any more has left: all that a running batch needs if it has
+ * ended, its marker if it never came to be.
+ */
+export async function closeIfAbandoned(deps: ActivityDeps, ref: BatchRef): Promise<void> {
+  const record = await deps.batches.get(ref);
+  if (record !== undefined) {
+    if (isTerminal(record.status)) {
+      await removeWorkingState(deps, ref);
+    }
+    return;
+  }
+  if (await deps.workflows.exist(ref.batchId)) {
+    return;
+  }
+  const key = openBatchKey(ref.projectId, ref.batchId);
+  const marker = (await getJson<OpenBatchMarker>(deps.store, key))?.value;
+  await deps.batches.close(ref);
+  if (await deps.workflows.exist(ref.batchId)) {
+    // Somebody repeated the request just now. A workflow that starts later puts the marker itself.
+    await putJson(deps.store, key, marker, { ifAbsent: true });
+  } else if (marker !== undefined) {
+    await releaseMissingFile(deps, ref, marker.inputFileId);
+  }
+}
+
+/** Takes away the markers of batches that ended or never came to be from a file that is to go. */
+export async function releaseAbandonedUses(
+  deps: ActivityDeps,
+  projectId: ProjectId,
+  fileId: FileId,
+): Promise<void> {
+  for (const batchId of await deps.files.users(projectId, fileId)) {
+    if (deps.now() - madeAtMs(batchId) > repeatMsMax) {
+      const record = await deps.batches.get({ projectId, batchId });
+      const isNeeded =
+        record === undefined ? await deps.workflows.exist(batchId) : !isTerminal(record.status);
+      if (!isNeeded) {
+        await deps.files.release(projectId, fileId, batchId);
+      }
+    }
+  }
+}
+
+/**
+ * Nobody looks at the markers of a file that is gone, so this one goes now. That of a file which
+ * exists stays: a repeat of the request may be about to start the batch.
+ */
+async function releaseMissingFile(
+  { files }: ActivityDeps,
+  { projectId, batchId }: BatchRef,
+  fileId: string,
+): Promise<void> {
+  if (isFileId(fileId) && (await files.getUsed(projectId, fileId, batchId)) === undefined) {
+    await files.release(projectId, fileId, batchId);
+  }
+}
