@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream';
 import type { FileRecord } from '../../domain/file';
 import type { FileId, ProjectId } from '../../domain/ids';
 import { makeFileId } from '../../domain/ids';
@@ -8,8 +7,8 @@ import { expiresAfterSecondsDefault } from '../../domain/limits';
 import type { ApiDependencies } from '../dependencies';
 import { ApiError } from '../http/api-error';
 import { assertBatchFormat } from './batch-format';
-import { ContentProbe } from './content-probe';
 import { filenameLengthMax, withoutFolders } from './filename';
+import { probeContent } from './probe-content';
 import { receiveForm, type ReceivedForm } from './receive-form';
 import { reserveFile } from './reserve-file';
 import { parseUploadFields } from './upload-form.wire';
@@ -79,9 +78,7 @@ class Upload {
     filename: string | undefined,
   ): Promise<StoredContent> {
     const { id, projectId, fileBytesMax } = this.target;
-    const probe = new ContentProbe(fileBytesMax);
-    // Both ends see each other's errors; the store throws them on.
-    pipeline(content, probe, () => undefined);
+    const probe = probeContent(content, fileBytesMax);
     try {
       await reserveFile(projectId, id, this.dependencies);
       this.isReserved = true;

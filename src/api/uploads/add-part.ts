@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import { pipeline, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { makePartId, type PartId, type ProjectId } from '../../domain/ids';
 import { uploadPartBytesMax, uploadPartsMax } from '../../domain/limits';
 import type { UploadRecord, UploadRef } from '../../domain/upload';
 import type { ApiDependencies } from '../dependencies';
-import { ContentProbe } from '../files/content-probe';
+import { probeContent } from '../files/probe-content';
 import { receiveForm } from '../files/receive-form';
 import { ApiError } from '../http/api-error';
 import { assertPending, findUpload } from './find-upload';
@@ -86,9 +86,7 @@ class Part {
 
   /** The bytes that the part has. */
   private async store(content: Readable): Promise<number> {
-    const probe = new ContentProbe(Math.min(uploadPartBytesMax, this.upload.bytes));
-    // Both ends see each other's errors; the store throws them on.
-    pipeline(content, probe, () => undefined);
+    const probe = probeContent(content, Math.min(uploadPartBytesMax, this.upload.bytes));
     await this.dependencies.uploads.putPart(this.ref, this.id, probe);
     this.isStored = true;
     return probe.sizeBytes;

@@ -1,4 +1,5 @@
-import { batchKeys, fileKeys, openBatchKey } from '../../../src/domain/object-keys';
+import { makePartId, makeUploadId } from '../../../src/domain/ids';
+import { batchKeys, fileKeys, openBatchKey, uploadKeys } from '../../../src/domain/object-keys';
 import { aBatchId, aFileId, projectId } from '../../support/batches';
 
 test('everything of a project lies below its prefix', () => {
@@ -9,6 +10,10 @@ test('everything of a project lies below its prefix', () => {
   }
   for (const key of [file.record, file.content, file.use(aBatchId())]) {
     expect(key).toMatch(/^projects\/default\/files\/file-[0-9a-f]{32}\/[^/]/);
+  }
+  const upload = uploadKeys(projectId, makeUploadId(1, 'a'.repeat(20)));
+  for (const key of [upload.record, upload.part(makePartId(1, 'a'.repeat(20)))]) {
+    expect(key).toMatch(/^projects\/default\/uploads\/upload_[0-9a-f]{32}\/[^/]/);
   }
   expect(openBatchKey(projectId, aBatchId())).toBe(`open/default/${aBatchId()}`);
 });
