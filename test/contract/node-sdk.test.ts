@@ -14,6 +14,7 @@ import {
 import { demoModel } from '../../scripts/local/upstream-choice';
 import { checkedResults } from '../support/result-checks';
 import { useStack } from '../support/local-stack';
+import { openLossyWays, type LossyWays } from './support/lossy-ways';
 import { batchOnWire, fileOnWire, uploadOnWire } from './support/wire';
 
 const text = chatLines(3)
@@ -311,5 +312,61 @@ describe('an error', () => {
     await expect(client.batches.cancel(id)).rejects.toThrow(OpenAI.ConflictError);
     // Two repeats with the client's own pauses would take more than a second.
     expect(performance.now() - started).toBeLessThan(500);
+  });
+});
+
+describe('a request whose answer is lost', () => {
+  const create = /^POST \/v1\/batches HTTP/;
+  const kinds = {
+    withKey: create,
+    withoutKey: create,
+    complete: /^POST \/v1\/uploads\/\w+\/complete /,
+  };
+  let ways: LossyWays<keyof typeof kinds>;
+  const clientOn = (way: keyof typeof kinds): OpenAI =>
+    clientOf({ baseUrl: ways.urls[way], apiKey: stack().apiKey });
+
+  beforeAll(async () => {
+    ways = await openLossyWays(stack().baseUrl, kinds);
+  });
+  afterAll(async () => {
+    await ways.close();
+  });
+
+  it.each([
+    ['withKey', { headers: { 'Idempotency-Key': 'one for this test' } }],
+    ['withoutKey', {}],
+  ] as const)('is repeated, and one batch is made (%s)', async (way, options) => {
+    const { id: fileId } = await newFile();
+    const body = {
+      input_file_id: fileId,
+      endpoint: '/v1/chat/completions',
+      completion_window: '24h',
+    } as const;
+    const { id } = await clientOn(way).batches.create(body, options);
+    const { data } = await client.batches.list();
+    const made = data.filter((batch) => batch.input_file_id === fileId);
+    expect(made.map((batch) => batch.id)).toEqual([id]);
+    expect((await waitForEnd(client, id)).status).toBe('completed');
+  });
+
+  it('is repeated, and one file is made of an upload', async () => {
+    const upload = await client.uploads.create({
+      purpose: 'user_data',
+      filename: 'once.txt',
+      bytes: 4,
+      mime_type: 'text/plain',
+    });
+    const part = await client.uploads.parts.create(upload.id, {
+      data: await toFile(Buffer.from('text')),
+    });
+    const body = { part_ids: [part.id] };
+    const { file } = await clientOn('complete').uploads.complete(upload.id, body);
+    const { data } = await client.files.list({ purpose: 'user_data' });
+    expect(data).toEqual([file]);
+  });
+
+  it('was lost on each of these ways', () => {
+    expect(ways.unused()).toEqual([]);
   });
 });
