@@ -32,6 +32,8 @@ import { validateAndPlan } from './validate-and-plan';
 
 export type { ActivityDeps } from './deps';
 export { EndWatch } from './end-watch';
+export type { NotificationDeps } from './notification-deps';
+export { createNotificationActivities, type NotificationActivities } from './notifications';
 export { ProgressReporter } from './progress-reporter';
 export { openFileCheck } from './threaded-file-check';
 
@@ -39,10 +41,10 @@ export { openFileCheck } from './threaded-file-check';
 export interface ControlActivities {
   openBatch(batch: NewBatch): Promise<OpenBatchResult>;
   validateAndPlan(ref: BatchRef): Promise<ValidationResult>;
+  takeTurn(input: TakeTurnInput): Promise<TakeTurnResult>;
   decideEnd(input: DecideEndInput): Promise<BatchEnd>;
   closeShard(input: CloseShardInput): Promise<void>;
   finalizeBatch(input: FinalizeInput): Promise<void>;
-  takeTurn(input: TakeTurnInput): Promise<TakeTurnResult>;
   cleanUp(ref: BatchRef): Promise<void>;
   sweep(): Promise<SweepResult>;
 }
@@ -68,11 +70,11 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
         release();
       }
     },
+    takeTurn: async (input) => await takeTurn(deps, input),
     decideEnd: async (input) =>
       await heartbeating({ step: 'deciding the end' }, async () => await decideEnd(deps, input)),
     closeShard: async (input) => {
       await closeShard(deps, input);
-    takeTurn: async (input) => await takeTurn(deps, input),
     },
     finalizeBatch: async (input) => {
       await finalizeBatch(deps, input);

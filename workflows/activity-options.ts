@@ -8,7 +8,7 @@
  * slices still commit.
  */
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
-import type { ControlActivities, InferenceActivities } from '../activities';
+import type { ControlActivities, InferenceActivities, NotificationActivities } from '../activities';
 
 const retry = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' } as const;
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
@@ -37,6 +37,18 @@ export function inferenceActivities(taskQueue: string, summary: string): Inferen
     heartbeatTimeout: '10s',
     cancellationType,
     allowEagerDispatch: false,
+    retry,
+  });
+}
+
+/** Calls to webhooks and mail servers: half a minute each, and what a busy machine adds. */
+export function notificationActivities(taskQueue: string, summary: string): NotificationActivities {
+  return proxyActivities<NotificationActivities>({
+    taskQueue,
+    summary,
+    startToCloseTimeout: '10m',
+    heartbeatTimeout: '20s',
+    cancellationType,
     retry,
   });
 }

@@ -1,3 +1,4 @@
 export { batchWorkflow } from './batch.workflow';
+export { notificationWorkflow } from './notification.workflow';
 export { shardWorkflow } from './shard.workflow';
 export { sweepWorkflow } from './sweep.workflow';

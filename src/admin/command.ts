@@ -1,11 +1,19 @@
 /** What the commands of the operator have in common. */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { isProjectId, type ProjectId } from '../domain/ids';
+import type { AddressGuard } from '../notifications/address-guard';
+import type { BatchStore } from '../storage/batch-store';
 import type { ProjectStore } from '../storage/project-store';
+import type { WebhookStore } from '../storage/webhook-store';
+import type { NotificationRunner } from '../temporal/notification-runner';
 
 /** What a command works on. */
 export interface AdminContext {
   readonly projects: ProjectStore;
+  readonly batches: BatchStore;
+  readonly webhooks: WebhookStore;
+  readonly notifications: NotificationRunner;
+  readonly addressGuard: AddressGuard;
   /** Unix milliseconds. */
   readonly now: () => number;
   /** At least 40 hex digits from a cryptographic source, different with each call. */

@@ -1,15 +1,21 @@
 /** The program of the operator: settings in, one command run. */
 import { randomBytes } from 'node:crypto';
 import { ConfigError, loadAdminConfig, type Environment } from '../config/config';
+import { AddressGuard } from '../notifications/address-guard';
+import { BatchStore } from '../storage/batch-store';
 import { createMinioObjectStore } from '../storage/minio-object-store';
 import { StoreFault } from '../storage/object-store';
 import { ProjectStore } from '../storage/project-store';
+import { WebhookStore } from '../storage/webhook-store';
+import { EngineUnavailable } from '../temporal/batch-runner';
+import { identityOf } from '../temporal/identity';
+import { TemporalNotificationRunner } from '../temporal/notification-runner';
 import type { AdminContext } from './command';
 import { runAdmin } from './run-admin';
 
 /** Resolves to the exit code. */
 export async function main(args: readonly string[], env: Environment): Promise<number> {
-  const closers: (() => void)[] = [];
+  const closers: (() => void | Promise<void>)[] = [];
   const say = (text: string): void => {
     process.stderr.write(text);
   };
@@ -20,8 +26,17 @@ export async function main(args: readonly string[], env: Environment): Promise<n
       store.close();
     });
     await store.ensureBucket();
+    const identity = identityOf('admin', process.pid);
+    const notifications = new TemporalNotificationRunner(config.temporal, identity);
+    closers.push(async () => {
+      await notifications.close();
+    });
     return {
       projects: new ProjectStore(store),
+      batches: new BatchStore(store),
+      webhooks: new WebhookStore(store),
+      notifications,
+      addressGuard: new AddressGuard(config.webhookAllowedNetworks),
       now: Date.now,
       randomHex: () => randomBytes(20).toString('hex'),
       print: (line) => process.stdout.write(`${line}\n`),
@@ -34,14 +49,18 @@ export async function main(args: readonly string[], env: Environment): Promise<n
       say(`${error.message}\n`);
     } else if (error instanceof StoreFault) {
       say(`The object store at LONGHAUL_S3_ENDPOINT could not be used: ${error.message}\n`);
+    } else if (error instanceof EngineUnavailable) {
+      say(`Temporal at LONGHAUL_TEMPORAL_ADDRESS could not be used: ${error.message}\n`);
     } else {
       throw error;
     }
     return 1;
   } finally {
-    closers.forEach((close) => {
-      close();
-    });
+    await Promise.all(
+      closers.map(async (close) => {
+        await close();
+      }),
+    );
   }
 }
 

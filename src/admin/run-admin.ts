@@ -1,10 +1,12 @@
 /** The commands of the operator: what they are called, and what `--help` says. */
 import { UsageError, type AdminCommand, type AdminContext } from './command';
+import { deliveryCommands } from './deliveries';
 import { keyCommands } from './keys';
 import { projectCommands } from './projects';
+import { webhookCommands } from './webhooks';
 
 const commands = new Map<string, AdminCommand>(
-  Object.entries({ ...keyCommands, ...projectCommands }),
+  Object.entries({ ...keyCommands, ...projectCommands, ...webhookCommands, ...deliveryCommands }),
 );
 
 const usage = `Usage: npm run admin -- COMMAND
@@ -12,7 +14,7 @@ const usage = `Usage: npm run admin -- COMMAND
 ${[...commands.values()].map((command) => `  ${command.usage}\n      ${command.summary}`).join('\n')}
 
 Works on the store that LONGHAUL_S3_ENDPOINT, LONGHAUL_S3_ACCESS_KEY and LONGHAUL_S3_SECRET_KEY name;
-without them, on the one of \`npm start\` on this machine.
+without them, on the one of \`npm start\` on this machine. Telling again also needs LONGHAUL_TEMPORAL_ADDRESS.
 `;
 
 /**

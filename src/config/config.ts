@@ -12,6 +12,7 @@ import {
   openBatchesMaxDefault,
 } from '../domain/limits';
 import type { ProjectLimits } from '../domain/project';
+import { isSmtpUrl, senderPattern, smtpConfig, type SmtpConfig } from './smtp';
 
 /** Node.js takes a longer timer for one of a millisecond. */
 const timerMsMax = 2 ** 31 - 1;
@@ -41,6 +42,9 @@ export function windowSeconds(text: string): number | undefined {
   return seconds > 0 ? seconds : undefined;
 }
 
+const pathPattern = /^(\/[\w.~-]+)+$/;
+const ownPaths = /^\/(v1\/(files|uploads|batches|models)|v1\/$|healthz|openapi\.json)/;
+
 const limitSettings = {
   LONGHAUL_FILE_BYTES_MAX: count.max(fileBytesMax).default(fileBytesMax),
   LONGHAUL_BATCH_LINES_MAX: count.max(batchLinesMax).default(batchLinesMax),
@@ -63,6 +67,9 @@ const connectionSettings = {
   LONGHAUL_S3_BUCKET: z.string().min(3).default('longhaul'),
   LONGHAUL_S3_ACCESS_KEY: z.string().min(1),
   LONGHAUL_S3_SECRET_KEY: z.string().min(1),
+  LONGHAUL_WEBHOOK_ALLOWED_NETWORKS: commaSeparated
+    .pipe(z.array(z.union([z.cidrv4(), z.cidrv6()], 'a network such as 10.0.0.0/8')))
+    .default([]),
 };
 
 const sharedSettings = {
@@ -83,6 +90,14 @@ const apiSettings = {
       (windows) => windows.length > 0 && windows.every((text) => windowSeconds(text) !== undefined),
       'a comma-separated list such as 24h,48h,7d',
     ),
+  LONGHAUL_PATH_PREFIXES: commaSeparated
+    .default([])
+    .transform((prefixes) => prefixes.map((prefix) => prefix.replace(/\/+$/, '')))
+    .refine(
+      (prefixes) =>
+        prefixes.every((prefix) => pathPattern.test(prefix) && !ownPaths.test(`${prefix}/`)),
+      'a comma-separated list of paths such as /v1/openai, none of them a path of the API',
+    ),
   LONGHAUL_UNKNOWN_INPUT_FILE: z.enum(['fail_batch', 'refuse']).default('fail_batch'),
   LONGHAUL_RESULT_FORM: z.enum(resultForms).default('openai'),
   LONGHAUL_UPLOAD_IDLE_TIMEOUT_MS: milliseconds(120_000),
@@ -100,6 +115,11 @@ const workerSettings = {
   LONGHAUL_SLICE_DURATION_MS: milliseconds(300_000),
   LONGHAUL_CANCEL_GRACE_MS: milliseconds(30_000),
   LONGHAUL_SHUTDOWN_GRACE_MS: milliseconds(10_000),
+  LONGHAUL_SMTP_URL: z
+    .string()
+    .refine(isSmtpUrl, 'smtp://user:password@host:port or smtps://…')
+    .optional(),
+  LONGHAUL_EMAIL_FROM: z.string().regex(senderPattern, 'an address, or Name <address>').optional(),
   // Temporal's schedules have no shorter intervals than a second.
   LONGHAUL_SWEEP_INTERVAL_MS: count.min(1_000).max(timerMsMax).default(60_000),
   LONGHAUL_BATCH_RETENTION_DAYS: count.max(36_500).default(90),
@@ -125,6 +145,8 @@ export interface StoreConfig {
 interface AdminConfig {
   readonly temporal: TemporalConfig;
   readonly store: StoreConfig;
+  /** CIDRs: webhooks may lead there whatever the addresses are, over plain http too. */
+  readonly webhookAllowedNetworks: readonly string[];
 }
 
 interface SharedConfig extends AdminConfig {
@@ -141,6 +163,8 @@ export interface ApiConfig extends SharedConfig {
   readonly key: string | undefined;
   /** Accepted values of `completion_window`. */
   readonly completionWindows: readonly string[];
+  /** Where the API answers beside `/v1`; each begins with a slash and ends with none. */
+  readonly pathPrefixes: readonly string[];
   /** What becomes of a batch whose input file does not exist: it fails, or it is not created. */
   readonly unknownInputFile: 'fail_batch' | 'refuse';
   /** Form of the result lines of new batches. */
@@ -167,6 +191,8 @@ export interface WorkerConfig extends SharedConfig {
   readonly cancelGraceMs: number;
   /** The same after the worker was told to stop. */
   readonly shutdownGraceMs: number;
+  /** Absent: no e-mail. */
+  readonly smtp?: SmtpConfig;
   /** How often expired and deleted things are removed. */
   readonly sweepIntervalMs: number;
   /** For how long a batch is kept after its end. */
@@ -189,6 +215,7 @@ export function loadApiConfig(env: Environment): ApiConfig {
     port: read.LONGHAUL_API_PORT,
     key: read.LONGHAUL_API_KEY,
     completionWindows: read.LONGHAUL_COMPLETION_WINDOWS,
+    pathPrefixes: read.LONGHAUL_PATH_PREFIXES,
     unknownInputFile: read.LONGHAUL_UNKNOWN_INPUT_FILE,
     resultForm: read.LONGHAUL_RESULT_FORM,
     uploadIdleTimeoutMs: read.LONGHAUL_UPLOAD_IDLE_TIMEOUT_MS,
@@ -197,13 +224,22 @@ export function loadApiConfig(env: Environment): ApiConfig {
 
 /** What the operator's commands need. @throws {@link ConfigError} */
 export function loadAdminConfig(env: Environment): AdminConfig {
-  const { temporal, store } = connectionConfig(parse(z.object(connectionSettings), env));
-  return Object.freeze({ temporal, store });
+  return Object.freeze(connectionConfig(parse(z.object(connectionSettings), env)));
 }
 
 /** @throws {@link ConfigError} */
 export function loadWorkerConfig(env: Environment): WorkerConfig {
-  const read = parse(z.object(workerSettings), env);
+  const read = parse(
+    z
+      .object(workerSettings)
+      .refine(
+        ({ LONGHAUL_SMTP_URL: url, LONGHAUL_EMAIL_FROM: from }) =>
+          url === undefined || from !== undefined,
+        { path: ['LONGHAUL_EMAIL_FROM'] },
+      ),
+    env,
+  );
+  const { LONGHAUL_SMTP_URL: smtpUrl, LONGHAUL_EMAIL_FROM: emailFrom } = read;
   return Object.freeze({
     ...sharedConfig(read),
     roles: read.LONGHAUL_WORKER_ROLES,
@@ -214,6 +250,8 @@ export function loadWorkerConfig(env: Environment): WorkerConfig {
     sliceDurationMs: read.LONGHAUL_SLICE_DURATION_MS,
     cancelGraceMs: read.LONGHAUL_CANCEL_GRACE_MS,
     shutdownGraceMs: read.LONGHAUL_SHUTDOWN_GRACE_MS,
+    ...(smtpUrl !== undefined &&
+      emailFrom !== undefined && { smtp: smtpConfig(smtpUrl, emailFrom) }),
     sweepIntervalMs: read.LONGHAUL_SWEEP_INTERVAL_MS,
     batchRetentionDays: read.LONGHAUL_BATCH_RETENTION_DAYS,
   });
@@ -235,6 +273,7 @@ function connectionConfig(read: z.output<z.ZodObject<typeof connectionSettings>>
       accessKey: read.LONGHAUL_S3_ACCESS_KEY,
       secretKey: read.LONGHAUL_S3_SECRET_KEY,
     },
+    webhookAllowedNetworks: read.LONGHAUL_WEBHOOK_ALLOWED_NETWORKS,
   };
 }
 

@@ -12,6 +12,8 @@ export type UploadId = `upload_${string}`;
 /** A part of an upload. */
 export type PartId = `part_${string}`;
 export type RequestId = `batch_req_${string}`;
+/** A project's webhook. */
+export type WebhookEndpointId = `we_${string}`;
 /** Chosen by the operator: lower-case letters, digits and hyphens. */
 export type ProjectId = string;
 
@@ -27,6 +29,7 @@ const batchIdPattern = /^batch_[0-9a-f]{32}$/;
 const fileIdPattern = /^file-[0-9a-f]{32}$/;
 const uploadIdPattern = /^upload_[0-9a-f]{32}$/;
 const partIdPattern = /^part_[0-9a-f]{32}$/;
+const webhookEndpointIdPattern = /^we_[0-9a-f]{16}$/;
 
 /** @param randomHex at least 20 hex digits from a cryptographic source. */
 export function makeBatchId(nowMs: number, randomHex: string): BatchId {
@@ -76,6 +79,15 @@ export function isPartId(text: string): text is PartId {
   return partIdPattern.test(text);
 }
 
+/** @param randomHex at least 16 hex digits from a cryptographic source. */
+export function makeWebhookEndpointId(randomHex: string): WebhookEndpointId {
+  return `we_${randomHex.slice(0, 16)}`;
+}
+
+export function isWebhookEndpointId(text: string): text is WebhookEndpointId {
+  return webhookEndpointIdPattern.test(text);
+}
+
 /** When an id was made, in Unix milliseconds. */
 export function madeAtMs(id: BatchId | FileId | UploadId): number {
   const inverted = id.slice(-(timestampDigits + randomDigits), -randomDigits);
@@ -85,6 +97,11 @@ export function madeAtMs(id: BatchId | FileId | UploadId): number {
 /** The workflow id of one shard: readable in the Web UI, and below its batch in a sorted list. */
 export function shardWorkflowId(batchId: BatchId, shardIndex: number): string {
   return `${batchId}/shard-${String(shardIndex).padStart(5, '0')}`;
+}
+
+/** The workflow id of telling one target how a batch has ended. */
+export function notificationWorkflowId(batchId: BatchId, target: string): string {
+  return target === 'email' ? `${batchId}/email` : `${batchId}/webhook-${target}`;
 }
 
 function newestFirst(nowMs: number, randomHex: string): string {

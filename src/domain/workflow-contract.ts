@@ -3,12 +3,15 @@
  * histories: a name never changes its meaning, and a payload only gains optional fields.
  */
 import type { EndReason, NewBatch, TerminalStatus } from './batch';
+import type { DeliveryState } from './delivery';
 import type { BatchId, ProjectId } from './ids';
 import type { LineAttempts } from './retry';
+import type { NotificationTarget } from './webhook';
 
 export const batchWorkflowName = 'batchWorkflow';
 export const shardWorkflowName = 'shardWorkflow';
 export const sweepWorkflowName = 'sweepWorkflow';
+export const notificationWorkflowName = 'notificationWorkflow';
 export const cancelSignalName = 'cancelBatch';
 
 /** Task queues. The prefix separates deployments that share a Temporal namespace. */
@@ -19,6 +22,8 @@ export interface TaskQueues {
   readonly inference: string;
   /** Slices of batches with one shard, which never wait behind five-minute slices. */
   readonly inferenceShort: string;
+  /** Calls to webhooks and mail servers, so that slow ones hold up nothing else. */
+  readonly notifications: string;
 }
 
 export function taskQueues(prefix: string): TaskQueues {
@@ -26,6 +31,7 @@ export function taskQueues(prefix: string): TaskQueues {
     orchestrator: `${prefix}-batches`,
     inference: `${prefix}-inference`,
     inferenceShort: `${prefix}-inference-short`,
+    notifications: `${prefix}-notifications`,
   };
 }
 
@@ -114,6 +120,16 @@ export interface OpenBatchResult {
   readonly endedAs: TerminalStatus | null;
 }
 
+export interface TakeTurnInput {
+  readonly ref: BatchRef;
+  readonly runningBatchesMax: number;
+}
+
+export interface TakeTurnResult {
+  /** The batch ended while it waited. */
+  readonly ended: boolean;
+}
+
 export type ValidationResult =
   | {
       readonly verdict: 'valid';
@@ -134,19 +150,33 @@ export interface CloseShardInput {
   readonly shard: ShardRef;
   readonly reason: 'cancelled' | 'expired';
 }
-export interface TakeTurnInput {
-  readonly ref: BatchRef;
-  readonly runningBatchesMax: number;
-}
-
-export interface TakeTurnResult {
-  /** The batch ended while it waited. */
-  readonly ended: boolean;
-}
-
 
 export interface FinalizeInput {
   readonly ref: BatchRef;
   /** 0 when the batch ended before its input was validated. */
   readonly shardCount: number;
+}
+
+export interface NotificationWorkflowInput {
+  readonly ref: BatchRef;
+  readonly target: NotificationTarget;
+  readonly taskQueuePrefix: string;
+}
+
+export interface NotificationWorkflowResult {
+  readonly state: DeliveryState;
+}
+
+/** One attempt at telling one target how a batch has ended. */
+export interface NotificationInput {
+  readonly ref: BatchRef;
+  readonly target: NotificationTarget;
+  /** From 1. */
+  readonly attemptNumber: number;
+}
+
+export interface NotificationResult {
+  readonly state: DeliveryState;
+  /** What the receiver asked for, when it did. */
+  readonly retryAfterSeconds?: number;
 }

@@ -1,8 +1,9 @@
 /**
  * Composition of a worker: the roles that this process plays, over one connection and one store.
  *
- * The orchestrator role runs workflows and control activities; the inference role runs slices, on
- * two queues: one for batches with several shards, one for batches with a single one.
+ * The orchestrator role runs workflows and control activities, and notifications on a queue of their
+ * own; the inference role runs slices, on two queues: one for batches with several shards, one for
+ * batches with a single one.
  */
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
@@ -11,14 +12,19 @@ import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/wo
 import {
   createControlActivities,
   createInferenceActivities,
+  createNotificationActivities,
   EndWatch,
   openFileCheck,
   ProgressReporter,
   type ActivityDeps,
+  type NotificationDeps,
 } from '../../activities';
 import type { Environment, WorkerConfig } from '../config/config';
 import { loadModelRoutes } from '../config/upstreams';
 import { taskQueues } from '../domain/workflow-contract';
+import { AddressGuard } from '../notifications/address-guard';
+import { SmtpMailer } from '../notifications/mailer';
+import { HttpWebhookSender } from '../notifications/webhook-sender';
 import type { Logger } from '../observability/logger';
 import { Agenda } from '../storage/agenda';
 import { BatchStore } from '../storage/batch-store';
@@ -28,6 +34,7 @@ import { createMinioObjectStore } from '../storage/minio-object-store';
 import { ProjectStore } from '../storage/project-store';
 import { UploadStore } from '../storage/upload-store';
 import { TemporalBatchWorkflows } from '../temporal/batch-workflows';
+import { WebhookStore } from '../storage/webhook-store';
 import { identityOf } from '../temporal/identity';
 import { ensureSweepSchedule } from '../temporal/sweep-schedule';
 import { ByteBudget } from '../upstream/byte-budget';
@@ -40,6 +47,8 @@ const workflowBundlePath = resolve(__dirname, '../../workflow-bundle.js');
 const cachedWorkflowsMax = 200;
 /** Control activities at a time; validations have a limit of their own. */
 const controlActivitiesMax = 32;
+/** Calls to webhooks and mail servers at a time; each may take its receiver's twenty seconds. */
+const notificationsMax = 32;
 /** So that a cancel and a dead worker are noticed within seconds, whatever the heartbeat timeout. */
 const heartbeatThrottleMsMax = 2_000;
 /** Committing and returning take a moment after the grace for requests in flight is over. */
@@ -142,6 +151,15 @@ async function createDeps(
   };
 }
 
+function notificationDeps(config: WorkerConfig, deps: ActivityDeps): NotificationDeps {
+  return {
+    ...deps,
+    webhooks: new WebhookStore(deps.store),
+    webhookSender: new HttpWebhookSender(new AddressGuard(config.webhookAllowedNetworks)),
+    ...(config.smtp !== undefined && { mailer: new SmtpMailer(config.smtp) }),
+  };
+}
+
 /** Waits for the engine: at a start of the whole machine it may come up last. */
 async function connect({ config, logger }: WorkerContext): Promise<NativeConnection> {
   for (let attempt = 1; ; attempt++) {
@@ -171,14 +189,21 @@ async function createWorkers(
   };
   const workers: Promise<Worker>[] = [];
   if (config.roles.includes('orchestrator')) {
+    const notifications = createNotificationActivities(notificationDeps(config, deps));
     workers.push(
       Worker.create({
         ...shared,
         taskQueue: queues.orchestrator,
         workflowBundle: { codePath: workflowBundlePath },
-        activities: createControlActivities(deps),
+        activities: { ...createControlActivities(deps), ...notifications },
         maxCachedWorkflows: cachedWorkflowsMax,
         maxConcurrentActivityTaskExecutions: controlActivitiesMax,
+      }),
+      Worker.create({
+        ...shared,
+        taskQueue: queues.notifications,
+        activities: notifications,
+        maxConcurrentActivityTaskExecutions: notificationsMax,
       }),
     );
   }

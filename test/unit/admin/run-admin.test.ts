@@ -1,30 +1,6 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { runAdmin } from '../../../src/admin/run-admin';
-import { MemoryObjectStore } from '../../../src/storage/memory-object-store';
-import { ProjectStore } from '../../../src/storage/project-store';
-
-class Terminal {
-  readonly store = new MemoryObjectStore();
-  readonly projects = new ProjectStore(this.store);
-
-  /** What a command printed on standard output, what it said, and its exit code. */
-  async run(...args: string[]): Promise<{ lines: string[]; said: string; exitCode: number }> {
-    const lines: string[] = [];
-    let said = '';
-    const exitCode = await runAdmin(
-      args,
-      async () =>
-        await Promise.resolve({
-          projects: this.projects,
-          now: () => Date.UTC(2026, 0, 1),
-          randomHex: () => randomBytes(20).toString('hex'),
-          print: (line) => lines.push(line),
-        }),
-      (text) => (said += text),
-    );
-    return { lines, said, exitCode };
-  }
-}
+import { Terminal } from './terminal';
 
 describe('keys', () => {
   it('are shown once, and kept as a hash', async () => {

@@ -37,6 +37,7 @@ describe('defaults', () => {
       secretKey: 'secret-of-the-store',
     },
     upstreamsFile: 'upstreams.yaml',
+    webhookAllowedNetworks: [],
     logLevel: 'info',
     limits: {
       fileBytesMax: 10_737_418_240,
@@ -56,6 +57,9 @@ describe('defaults', () => {
       port: 8700,
       key: 'key-of-sixteen-characters',
       completionWindows: ['24h'],
+      pathPrefixes: [],
+      unknownInputFile: 'fail_batch',
+      resultForm: 'openai',
       uploadIdleTimeoutMs: 120_000,
     });
   });
@@ -101,6 +105,29 @@ test('settings are read from their variables', () => {
     LONGHAUL_SLICE_DURATION_MS: '500',
   });
   expect(worker).toMatchObject({ roles: ['inference'], sliceDurationMs: 500 });
+});
+
+test('path prefixes are paths that the API does not have itself', () => {
+  const prefixes = (text: string): unknown =>
+    loadApiConfig({ ...apiRequired, LONGHAUL_PATH_PREFIXES: text }).pathPrefixes;
+  expect(prefixes('/v1/openai/, /inference-api/openai/v1,/v1beta')).toEqual([
+    '/v1/openai',
+    '/inference-api/openai/v1',
+    '/v1beta',
+  ]);
+  for (const wrong of [
+    'v1',
+    '/',
+    '/v1',
+    '/v1/',
+    '/v1/files',
+    '/v1/batches/x',
+    '/a//b',
+    '/a?b',
+    '/healthz',
+  ]) {
+    expect(() => prefixes(wrong)).toThrow(/LONGHAUL_PATH_PREFIXES.*none of them a path of the API/);
+  }
 });
 
 test('variables of others do not disturb', () => {
@@ -207,4 +234,59 @@ test('a completion window is a number and a unit', () => {
   check(' 24h', undefined);
   check('1.5h', undefined);
   check('1234567s', undefined);
+});
+
+describe('notifications', () => {
+  it('take networks as CIDRs, and nothing else', () => {
+    const networks = (text: string): readonly string[] =>
+      loadWorkerConfig({ ...required, LONGHAUL_WEBHOOK_ALLOWED_NETWORKS: text })
+        .webhookAllowedNetworks;
+    expect(networks('10.0.0.0/8, fd00::/8')).toEqual(['10.0.0.0/8', 'fd00::/8']);
+    for (const wrong of ['10.0.0.1', '10.0.0.0/33', 'example.com', '*']) {
+      expect(() => networks(wrong)).toThrow(/LONGHAUL_WEBHOOK_ALLOWED_NETWORKS.*such as 10/);
+    }
+  });
+
+  it('read the mail server from one URL', () => {
+    const smtpOf = (url: string): unknown =>
+      loadWorkerConfig({
+        ...required,
+        LONGHAUL_SMTP_URL: url,
+        LONGHAUL_EMAIL_FROM: 'Longhaul <batches@example.com>',
+      }).smtp;
+    const from = 'Longhaul <batches@example.com>';
+    expect(smtpOf('smtp://u%40x:p%3Aw@mail.example.com')).toEqual({
+      host: 'mail.example.com',
+      port: 587,
+      isSecure: false,
+      user: 'u@x',
+      password: 'p:w',
+      from,
+    });
+    expect(smtpOf('smtps://[::1]')).toEqual({
+      host: '::1',
+      port: 465,
+      isSecure: true,
+      user: undefined,
+      password: undefined,
+      from,
+    });
+    for (const wrong of ['mail.example.com', 'http://mail.example.com', 'smtp://', 'smtp://%@x']) {
+      expect(() => smtpOf(wrong)).toThrow('LONGHAUL_SMTP_URL: smtp://user');
+    }
+  });
+
+  it('need a sender that is one address', () => {
+    const from = (sender: string): unknown =>
+      loadWorkerConfig({
+        ...required,
+        LONGHAUL_SMTP_URL: 'smtp://mail.example.com',
+        LONGHAUL_EMAIL_FROM: sender,
+      }).smtp?.from;
+    expect(from('batches@example.com')).toBe('batches@example.com');
+    expect(() => from('')).toThrow('LONGHAUL_EMAIL_FROM: is required but not set');
+    for (const wrong of ['nobody', 'a@b, c@d', 'A <a@b>\nBcc: c@d', 'A <a@b> c']) {
+      expect(() => from(wrong)).toThrow('LONGHAUL_EMAIL_FROM: an address, or');
+    }
+  });
 });

@@ -1,0 +1,41 @@
+/**
+ * Lists who is to be told how a batch has ended. Ids only: neither an address nor a secret enters a
+ * history.
+ *
+ * Idempotent: it reads. Whoever has been told, or has been given up, is not listed again.
+ * Heartbeats every second.
+ * Resumes from nothing: it is a few small reads.
+ * Never fails for good.
+ */
+import type { NotificationTarget } from '../src/domain/webhook';
+import type { BatchRef } from '../src/domain/workflow-contract';
+import { webhookTargets } from '../src/notifications/targets';
+import { MissingObject } from './deps';
+import type { NotificationDeps } from './notification-deps';
+
+export async function planNotifications(
+  deps: NotificationDeps,
+  ref: BatchRef,
+): Promise<readonly NotificationTarget[]> {
+  const batch = await deps.batches.get(ref);
+  if (batch === undefined) {
+    throw new MissingObject('record', ref);
+  }
+  const [webhooks, hasRecipients] = await Promise.all([
+    webhookTargets(deps.webhooks, batch),
+    wantsEmail(deps, ref),
+  ]);
+  const targets = [...webhooks, ...(hasRecipients ? ['email' as const] : [])];
+  if (targets.length === 0) {
+    return [];
+  }
+  const logs = await deps.webhooks.listDeliveries(ref);
+  const settled = logs.filter(({ state }) => state !== 'pending').map(({ target }) => target);
+  return targets.filter((target) => !settled.includes(target));
+}
+
+async function wantsEmail(deps: NotificationDeps, { projectId }: BatchRef): Promise<boolean> {
+  return (
+    deps.mailer !== undefined && ((await deps.projects.get(projectId))?.emails.length ?? 0) > 0
+  );
+}

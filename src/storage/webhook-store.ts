@@ -1,0 +1,117 @@
+/** Webhook endpoints and their secrets, and the logs of deliveries, on the object store. */
+import type { DeliveryLog } from '../domain/delivery';
+import { isWebhookEndpointId, type ProjectId, type WebhookEndpointId } from '../domain/ids';
+import { batchKeys, webhookKey, webhookSecretKey, webhooksPrefix } from '../domain/object-keys';
+import {
+  webhookEndpointsMax,
+  type NotificationTarget,
+  type SigningSecret,
+  type WebhookEndpoint,
+} from '../domain/webhook';
+import type { BatchRef } from '../domain/workflow-contract';
+import { getJson, putJson } from './json-object';
+import type { ObjectStore } from './object-store';
+
+export class WebhookStore {
+  constructor(private readonly store: ObjectStore) {}
+
+  async create(endpoint: WebhookEndpoint): Promise<void> {
+    const key = webhookKey(endpoint.projectId, endpoint.id);
+    await putJson(this.store, key, endpoint, { ifAbsent: true });
+  }
+
+  async get(
+    projectId: ProjectId,
+    endpointId: WebhookEndpointId,
+  ): Promise<WebhookEndpoint | undefined> {
+    return (await getJson<WebhookEndpoint>(this.store, webhookKey(projectId, endpointId)))?.value;
+  }
+
+  /** All endpoints of a project, in the order of their ids. */
+  async list(projectId: ProjectId): Promise<WebhookEndpoint[]> {
+    const prefix = webhooksPrefix(projectId);
+    const { items } = await this.store.list(prefix, { limit: webhookEndpointsMax });
+    const ids = items.map(({ key }) => key.slice(prefix.length)).filter(isWebhookEndpointId);
+    const endpoints = await Promise.all(ids.map(async (id) => await this.get(projectId, id)));
+    return endpoints.flatMap((endpoint) => endpoint ?? []);
+  }
+
+  /** Changes an endpoint by compare-and-swap; `undefined` when there is none. */
+  async update(
+    projectId: ProjectId,
+    endpointId: WebhookEndpointId,
+    change: (endpoint: WebhookEndpoint) => WebhookEndpoint,
+  ): Promise<WebhookEndpoint | undefined> {
+    const key = webhookKey(projectId, endpointId);
+    for (;;) {
+      const stored = await getJson<WebhookEndpoint>(this.store, key);
+      if (stored === undefined) {
+        return undefined;
+      }
+      const next = change(stored.value);
+      if ((await putJson(this.store, key, next, { ifEtag: stored.etag })) !== undefined) {
+        return next;
+      }
+    }
+  }
+
+  async delete(projectId: ProjectId, endpointId: WebhookEndpointId): Promise<void> {
+    await this.store.delete([webhookKey(projectId, endpointId)]);
+  }
+
+  /**
+   * Changes the secret that signs what goes to the addresses of single batches, by
+   * compare-and-swap; the first one is made by `make`.
+   */
+  async updateSecret(
+    projectId: ProjectId,
+    make: () => SigningSecret,
+    change: (secret: SigningSecret) => SigningSecret = (secret) => secret,
+  ): Promise<SigningSecret> {
+    const key = webhookSecretKey(projectId);
+    for (;;) {
+      const stored = await getJson<SigningSecret>(this.store, key);
+      const next = stored === undefined ? make() : change(stored.value);
+      if (next === stored?.value) {
+        return next;
+      }
+      const condition =
+        stored === undefined ? ({ ifAbsent: true } as const) : { ifEtag: stored.etag };
+      if ((await putJson(this.store, key, next, condition)) !== undefined) {
+        return next;
+      }
+    }
+  }
+
+  async getDelivery(
+    { projectId, batchId }: BatchRef,
+    target: NotificationTarget,
+  ): Promise<DeliveryLog | undefined> {
+    const key = batchKeys(projectId, batchId).delivery(target);
+    return (await getJson<DeliveryLog>(this.store, key))?.value;
+  }
+
+  async listDeliveries({ projectId, batchId }: BatchRef): Promise<DeliveryLog[]> {
+    const { items } = await this.store.list(batchKeys(projectId, batchId).deliveriesPrefix);
+    const read = items.map(async ({ key }) => await getJson<DeliveryLog>(this.store, key));
+    return (await Promise.all(read)).flatMap((stored) => stored?.value ?? []);
+  }
+
+  /** Changes the log of a delivery by compare-and-swap; it begins `pending`, without attempts. */
+  async updateDelivery(
+    { projectId, batchId }: BatchRef,
+    target: NotificationTarget,
+    change: (log: DeliveryLog) => DeliveryLog,
+  ): Promise<DeliveryLog> {
+    const key = batchKeys(projectId, batchId).delivery(target);
+    for (;;) {
+      const stored = await getJson<DeliveryLog>(this.store, key);
+      const next = change(stored?.value ?? { target, state: 'pending', attempts: [] });
+      const condition =
+        stored === undefined ? ({ ifAbsent: true } as const) : { ifEtag: stored.etag };
+      if ((await putJson(this.store, key, next, condition)) !== undefined) {
+        return next;
+      }
+    }
+  }
+}
