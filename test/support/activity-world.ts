@@ -98,6 +98,7 @@ export class ActivityWorld {
       readonly bytesMax?: number;
       readonly settings?: Partial<ActivityDeps['settings']>;
       readonly processName?: string;
+      readonly workflows?: ActivityDeps['workflows'];
     } = {},
   ) {
     const { bytesMax = 64 * 1024 * 1024, settings = {}, processName = 'process-1' } = options;
@@ -112,7 +113,9 @@ export class ActivityWorld {
       uploads: new UploadStore(store),
       createdBatches: new CreatedBatches(store, agenda),
       agenda,
-      workflows: { exist: async (id) => await Promise.resolve(this.startedBatches.has(id)) },
+      workflows: options.workflows ?? {
+        exist: async (id) => await Promise.resolve(this.startedBatches.has(id)),
+      },
       projects: new ProjectStore(store),
       routes: new Map(routes.map((route) => [route.model, route])),
       dispatcher: this.dispatcher,

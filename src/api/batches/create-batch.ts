@@ -42,13 +42,14 @@ export async function createBatch(
 async function start(batch: NewBatch, dependencies: ApiDependencies): Promise<void> {
   const { batches, files, projects, runner, settings, taskQueuePrefix } = dependencies;
   const { projectId, inputFileId } = batch;
+  // First, because it names the file: when this process dies now, the file's marker can be found.
+  const isFirst = await batches.markOpen(batch);
   if (isFileId(inputFileId)) {
     // Before the workflow looks at the file, so that nobody removes it in between. Whether there is
     // such a file is for the workflow to say, as OpenAI's does: the batch then fails.
     const user = { batchId: batch.id, nowSeconds: batch.createdAt };
     await files.use(projectId, inputFileId, user);
   }
-  const isFirst = await batches.markOpen(batch);
   const limits = await projects.limits(projectId, settings.limits);
   try {
     await assertRoom(dependencies, { projectId, batchId: batch.id }, limits);
