@@ -24,6 +24,7 @@ import { answerClientErrors } from './http/client-error';
 import { answerInvalidTarget } from './http/invalid-target';
 import { MethodNotAllowedController } from './http/method-not-allowed.controller';
 import { OpenAiErrorFilter } from './http/openai-error.filter';
+import { acceptPrefixes } from './http/path-prefixes';
 import { identifyRequest } from './http/request-id';
 import { boundUnreadBody } from './http/unread-body';
 import { ModelsController } from './models/models.controller';
@@ -97,6 +98,7 @@ function useBeforeRoutes(handler: Express, dependencies: ApiDependencies): void 
   });
   handler.use(logAnswers(dependencies.logger));
   handler.use(identifyRequest);
+  handler.use(acceptPrefixes(dependencies.settings.pathPrefixes));
   handler.use(unless(openPaths, requireApiKey(dependencies)));
 }
 

@@ -40,6 +40,10 @@ export interface ApiSettings {
   readonly isOpen: boolean;
   /** Accepted values of `completion_window`, at least one. */
   readonly completionWindows: readonly string[];
+  /** Where the API answers beside `/v1`; each begins with a slash and ends with none. */
+  readonly pathPrefixes: readonly string[];
+  /** Whether `webhook_url` may be plain http. */
+  readonly allowsPlainWebhooks: boolean;
   /** What becomes of a batch whose input file does not exist: it fails, or it is not created. */
   readonly unknownInputFile: 'fail_batch' | 'refuse';
   /** Form of the result lines of new batches. */

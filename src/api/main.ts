@@ -44,6 +44,8 @@ async function main(): Promise<void> {
       key: config.key,
       isOpen,
       completionWindows: config.completionWindows,
+      pathPrefixes: config.pathPrefixes,
+      allowsPlainWebhooks: config.webhookAllowedNetworks.length > 0,
       unknownInputFile: config.unknownInputFile,
       resultForm: config.resultForm,
       idleTimeoutMs: config.uploadIdleTimeoutMs,

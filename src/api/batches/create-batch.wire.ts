@@ -28,6 +28,11 @@ export interface BatchRequestRules {
   readonly completionWindows: readonly string[];
 }
 
+interface WebhookRules {
+  /** Whether `webhook_url` may be plain http, for receivers on the operator's own networks. */
+  readonly allowsPlainWebhooks: boolean;
+}
+
 /** Longer than any id; it travels through the engine. */
 const fileIdLengthMax = 128;
 
@@ -36,12 +41,15 @@ const metadataSchema = withPropertiesMax(
   metadataKeysMax,
 );
 
-export function parseBatchRequest(body: unknown, rules: BatchRequestRules): BatchRequest {
+export function parseBatchRequest(
+  body: unknown,
+  rules: BatchRequestRules & WebhookRules,
+): BatchRequest {
   refusePrototype(body);
   const parsed = parseRequest(batchRequestSchema(rules), body);
   const webhookUrl = parsed.webhook_url ?? undefined;
   if (webhookUrl !== undefined) {
-    assertWebhookUrl(webhookUrl);
+    assertWebhookUrl(webhookUrl, rules);
   }
   return {
     inputFileId: parsed.input_file_id,
@@ -90,12 +98,18 @@ function refusePrototype(body: unknown): void {
 }
 
 /** Its form only: where it leads is looked at when something is delivered there. */
-function assertWebhookUrl(text: string): void {
+function assertWebhookUrl(text: string, { allowsPlainWebhooks }: WebhookRules): void {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== 'https:' || url.username !== '' || url.password !== '') {
+  const protocols = allowsPlainWebhooks ? ['https:', 'http:'] : ['https:'];
+  const isGood =
+    url !== undefined &&
+    protocols.includes(url.protocol) &&
+    url.username === '' &&
+    url.password === '';
+  if (!isGood) {
     throw new ApiError(
       'invalidValue',
-      "Invalid 'webhook_url': expected an absolute https URL without user name and password.",
+      `Invalid 'webhook_url': expected an absolute ${allowsPlainWebhooks ? 'http or https' : 'https'} URL without user name and password.`,
       { param: 'webhook_url' },
     );
   }

@@ -117,6 +117,8 @@ export async function startApi(options: Options = {}): Promise<ApiUnderTest> {
       key: apiKey,
       isOpen: false,
       completionWindows: ['24h', '7d'],
+      pathPrefixes: [],
+      allowsPlainWebhooks: false,
       unknownInputFile: 'fail_batch',
       resultForm: 'openai',
       idleTimeoutMs: 60_000,

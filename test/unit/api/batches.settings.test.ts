@@ -41,6 +41,17 @@ describe('where unknown input files are refused', () => {
   });
 });
 
+test('a webhook may be plain http where private receivers are allowed', async () => {
+  api = await startApi({ settings: { allowsPlainWebhooks: true } });
+  const good = { input_file_id: 'file-1', endpoint, completion_window: '24h' };
+  expect((await create(api, { ...good, webhook_url: 'http://10.0.0.1/hook' })).status).toBe(200);
+  for (const url of ['http://user@10.0.0.1/', 'ftp://10.0.0.1/']) {
+    expect(errorOf(await create(api, { ...good, webhook_url: url })).message).toBe(
+      "Invalid 'webhook_url': expected an absolute http or https URL without user name and password.",
+    );
+  }
+});
+
 test('the endpoints are those that some upstream serves', async () => {
   api = await startApi({ endpoints: ['/v1/embeddings', '/v1/rerank'] });
   const rest = { input_file_id: 'file-1', completion_window: '24h' };

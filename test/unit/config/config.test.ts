@@ -75,6 +75,8 @@ describe('defaults', () => {
       sliceDurationMs: 300_000,
       cancelGraceMs: 30_000,
       shutdownGraceMs: 10_000,
+      sweepIntervalMs: 60_000,
+      batchRetentionDays: 90,
     });
   });
 
