@@ -26,6 +26,7 @@ import {
   executeChild,
   isCancellation,
   log,
+  patched,
   setHandler,
   sleep,
 } from '@temporalio/workflow';
@@ -48,6 +49,9 @@ import { shardWorkflow } from './shard.workflow';
 import { startNotifications } from './start-notifications';
 
 const cancelSignal = defineSignal(cancelSignalName);
+
+/** Around the call, not within: awaiting it alone would already change the order of commands. */
+const notificationsPatch = 'notifications';
 
 /** Between two runs of a child that ended without a seal, so that a fault does not become a storm. */
 const childRerunDelay = '5s';
@@ -90,7 +94,9 @@ class BatchRun {
       async () => await this.control('write the record').openBatch(this.input.batch),
     );
     if (opened.endedAs !== null) {
-      await startNotifications(this.ref, this.input.taskQueuePrefix);
+      if (patched(notificationsPatch)) {
+        await startNotifications(this.ref, this.input.taskQueuePrefix);
+      }
       await this.control('remove the ledger').cleanUp(this.ref);
       return { status: opened.endedAs };
     }
@@ -247,7 +253,9 @@ class BatchRun {
       await this.control('write the files').finalizeBatch({ ref, shardCount });
     }
     this.view.ended(end.reason);
-    await startNotifications(this.ref, this.input.taskQueuePrefix);
+    if (patched(notificationsPatch)) {
+      await startNotifications(this.ref, this.input.taskQueuePrefix);
+    }
     await this.control('remove the ledger').cleanUp(this.ref);
     return { status: end.reason };
   }

@@ -5,7 +5,6 @@ import {
   ChildWorkflowCancellationType,
   log,
   ParentClosePolicy,
-  patched,
   startChild,
 } from '@temporalio/workflow';
 import { notificationWorkflowId } from '../src/domain/ids';
@@ -16,9 +15,6 @@ import { notificationWorkflow } from './notification.workflow';
 
 /** To be called when the batch's record is terminal; again does no harm. */
 export async function startNotifications(ref: BatchRef, taskQueuePrefix: string): Promise<void> {
-  if (!patched('notifications')) {
-    return;
-  }
   await CancellationScope.nonCancellable(async () => {
     const { orchestrator } = taskQueues(taskQueuePrefix);
     const activities = notificationActivities(orchestrator, 'list whom to tell');
