@@ -21,7 +21,7 @@ import {
 
 const fileId = aFileId(1);
 const bystanderId = aFileId(2);
-const expiresAt = startedAt + 3_600;
+const expiresAt = startedAt + 5 * 86_400;
 const yearLater = startedAt + 365 * 86_400;
 
 function fileOf(id: FileId, options: { readonly expiresAt: number | null }): FileRecord {
@@ -51,7 +51,7 @@ class Witness {
       const batch = aNewBatch({ id: aBatchId(number), inputFileId: fileId });
       const [files, batches] = [new FileStore(store), new BatchStore(store)];
       await batches.markOpen(batch);
-      if (await files.use(projectId, fileId, { batchId: batch.id, nowSeconds: startedAt })) {
+      if (await files.use(projectId, fileId, { batchId: batch.id, nowSeconds: expiresAt - 1 })) {
         this.readers.add(number);
         // The batch reads the file for as long as the next call is not made.
         await store.head(fileKeys(projectId, fileId).record);
@@ -110,6 +110,8 @@ async function setUp({ file, processesOf }: Race): Promise<Scenario> {
   const { memory } = witness;
   await upload(memory, fileOf(bystanderId, { expiresAt: null }));
   await upload(memory, file);
+  // Nobody counts on the entry of the upload: it is gone by now.
+  await witness.sweep(expiresAt - 1)(memory);
   const check = async (): Promise<void> => {
     await checkBytes(witness);
     const left = await keysAfterSweeps(witness);
