@@ -38,7 +38,7 @@ const headersMsMax = 60_000;
 const keepAliveMs = 75_000;
 
 /** What needs no key. */
-const openPaths = ['/healthz', '/openapi.json'];
+const openPaths = ['/healthz', '/openapi.json', '/v1/openapi.json'];
 
 export interface ApiApp {
   /** Resolves to the base address, such as `http://127.0.0.1:8700`, once it accepts connections. */

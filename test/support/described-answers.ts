@@ -20,7 +20,9 @@ interface Exchange {
 const document = createOpenApiDocument({
   endpoints,
   completionWindows: ['24h'],
+  allowsPlainWebhooks: false,
   isOpen: false,
+  pathPrefixes: [],
 });
 
 /** What a path or a method that does not exist may be answered with. */

@@ -26,9 +26,6 @@ export interface BatchRequest {
 export interface BatchRequestRules {
   readonly endpoints: readonly Endpoint[];
   readonly completionWindows: readonly string[];
-}
-
-interface WebhookRules {
   /** Whether `webhook_url` may be plain http, for receivers on the operator's own networks. */
   readonly allowsPlainWebhooks: boolean;
 }
@@ -41,10 +38,7 @@ const metadataSchema = withPropertiesMax(
   metadataKeysMax,
 );
 
-export function parseBatchRequest(
-  body: unknown,
-  rules: BatchRequestRules & WebhookRules,
-): BatchRequest {
+export function parseBatchRequest(body: unknown, rules: BatchRequestRules): BatchRequest {
   refusePrototype(body);
   const parsed = parseRequest(batchRequestSchema(rules), body);
   const webhookUrl = parsed.webhook_url ?? undefined;
@@ -70,17 +64,20 @@ interface BatchRequestWire {
   readonly webhook_url?: string | null | undefined;
 }
 
+/** What `metadata` and `webhook_url` have to be besides is checked by {@link parseBatchRequest}. */
 export function batchRequestSchema({
   endpoints,
   completionWindows,
+  allowsPlainWebhooks,
 }: BatchRequestRules): z.ZodType<BatchRequestWire> {
+  const pattern = allowsPlainWebhooks ? '^https?://' : '^https://';
   return z.object({
     input_file_id: z.string().min(1).max(fileIdLengthMax),
     endpoint: z.enum(endpoints),
     completion_window: z.enum(completionWindows),
     metadata: metadataSchema.nullish(),
     output_expires_after: expiresAfterSchema.nullish(),
-    webhook_url: z.string().max(webhookUrlLengthMax).nullish(),
+    webhook_url: z.string().max(webhookUrlLengthMax).meta({ format: 'uri', pattern }).nullish(),
   });
 }
 
@@ -98,7 +95,7 @@ function refusePrototype(body: unknown): void {
 }
 
 /** Its form only: where it leads is looked at when something is delivered there. */
-function assertWebhookUrl(text: string, { allowsPlainWebhooks }: WebhookRules): void {
+function assertWebhookUrl(text: string, { allowsPlainWebhooks }: BatchRequestRules): void {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const protocols = allowsPlainWebhooks ? ['https:', 'http:'] : ['https:'];
   const isGood =

@@ -30,6 +30,7 @@ export class MethodNotAllowedController {
   @All([
     'healthz',
     'openapi.json',
+    'v1/openapi.json',
     'v1/files/:fileId/content',
     'v1/batches/:batchId',
     'v1/models',

@@ -19,18 +19,23 @@ import type { Components, OpenApiDocument, Parameter, PathItem, Paths } from './
 export interface DocumentOptions extends BatchRequestRules {
   /** Nobody needs a key. */
   readonly isOpen: boolean;
+  /** Where the API answers beside `/v1`. */
+  readonly pathPrefixes: readonly string[];
 }
 
 export function createOpenApiDocument(options: DocumentOptions): OpenApiDocument {
-  const { isOpen } = options;
+  const { isOpen, pathPrefixes } = options;
   return {
     openapi: '3.1.1',
     info: {
       title: 'Longhaul',
       version: '1',
       summary: 'A self-hosted, OpenAI-compatible Batch API',
-      description:
-        'Every answer has an `x-request-id`. Errors have the form of OpenAI’s. Routes with GET answer HEAD, too; another method of a known path is answered with 405 and an `Allow` header, an unknown path with 404.',
+      description: [
+        'Every answer has an `x-request-id`. Errors have the form of OpenAI’s.',
+        'Routes with GET answer HEAD, too. Another method of a known path is answered with 405 and an `Allow` header, an unknown path with 404.',
+        ...pathPrefixes.map((prefix) => `What is below \`/v1\` is below \`${prefix}\`, too.`),
+      ].join('\n\n'),
     },
     servers: [{ url: '/', description: 'This server' }],
     security: [...(isOpen ? [{}] : []), { apiKey: [] }],

@@ -3,7 +3,8 @@ import { API_DEPENDENCIES, type ApiDependencies } from '../dependencies';
 import { createOpenApiDocument } from './document';
 import type { OpenApiDocument } from './types';
 
-@Controller('openapi.json')
+/** Below `/v1`, too, for who knows the base URL of a client only. */
+@Controller(['openapi.json', 'v1/openapi.json'])
 export class OpenApiController {
   private readonly document: OpenApiDocument;
 

@@ -49,6 +49,7 @@ export function limitParameter(limits: {
     name: 'limit',
     in: 'query',
     description: 'Items on the page at most; 0 means the default.',
+    allowEmptyValue: true,
     schema: {
       type: 'integer',
       minimum: 0,
@@ -62,6 +63,7 @@ export const afterParameter: Parameter = {
   name: 'after',
   in: 'query',
   description: 'Id of the last item of the page before; one that does not exist has no next page.',
+  allowEmptyValue: true,
   schema: { type: 'string' },
 };
 

@@ -37,8 +37,9 @@ export interface Parameter {
   readonly in: 'path' | 'query' | 'header';
   readonly description: string;
   readonly required?: boolean;
+  /** Of a query: an empty one is allowed, and means none. */
+  readonly allowEmptyValue?: true;
   readonly schema: JsonSchema;
-  readonly example?: unknown;
 }
 
 export type Responses = Readonly<Record<string, ResponseObject | Reference>>;

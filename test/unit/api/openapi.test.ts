@@ -11,7 +11,9 @@ import { send, startApi, type ApiUnderTest } from './api-under-test';
 const options = {
   endpoints: ['/v1/embeddings', '/v1/score'],
   completionWindows: ['1h', '24h'],
+  allowsPlainWebhooks: false,
   isOpen: false,
+  pathPrefixes: ['/v1/openai'],
 } as const;
 const document = createOpenApiDocument(options);
 const operations = Object.entries(document.paths).flatMap(([path, item]) =>
@@ -37,7 +39,7 @@ function routeOf(method: string, path: string): string {
 
 function routesOfControllers(): string[] {
   return controllers.flatMap((controller) => {
-    const prefix = String(Reflect.getMetadata(PATH_METADATA, controller));
+    const prefixes = [Reflect.getMetadata(PATH_METADATA, controller) as string | string[]].flat();
     const { prototype } = controller as { prototype: object };
     return Object.getOwnPropertyNames(prototype).flatMap((name) => {
       const handler = (prototype as Readonly<Record<string, object>>)[name] ?? {};
@@ -46,7 +48,7 @@ function routesOfControllers(): string[] {
       // What answers all methods refuses those that a path does not have.
       return method === undefined || method === RequestMethod.ALL
         ? []
-        : [routeOf(RequestMethod[method], `${prefix}/${path}`)];
+        : prefixes.map((prefix) => routeOf(RequestMethod[method], `${prefix}/${path}`));
     });
   });
 }
@@ -58,10 +60,9 @@ describe('the document', () => {
     expect(documented.length).toBeGreaterThan(10);
   });
 
-  test('is served without a key', async () => {
-    const answer = await send(api.url, { path: '/openapi.json', headers: { authorization: '' } });
-    expect(answer.status).toBe(200);
-    expect(answer.json()).toEqual(document);
+  test.each(['', '/v1', '/v1/openai'])('is served without a key below "%s"', async (prefix) => {
+    const answer = await fetch(`${api.url}${prefix}/openapi.json`);
+    expect([answer.status, await answer.json()]).toEqual([200, document]);
   });
 
   test('names what this server accepts', () => {
@@ -73,6 +74,13 @@ describe('the document', () => {
         completion_window: { enum: ['1h', '24h'] },
       },
     });
+  });
+
+  test('tells what a webhook may be, and where else the API answers', () => {
+    const plain = createOpenApiDocument({ ...options, allowsPlainWebhooks: true });
+    expect(JSON.stringify(plain)).toContain('"^https?://"');
+    expect(JSON.stringify(document)).toContain('"^https://"');
+    expect(document.info.description).toContain('`/v1/openai`');
   });
 
   test('asks for a key, unless the server does not', () => {

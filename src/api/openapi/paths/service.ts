@@ -13,8 +13,8 @@ const health: Operation = {
   responses: { ...ok('Health', 'It does.'), ...openErrors },
 };
 
-const document: Operation = {
-  operationId: 'getOpenApiDocument',
+const document = (operationId: string): Operation => ({
+  operationId,
   tags,
   summary: 'Get this document',
   security: [],
@@ -26,9 +26,10 @@ const document: Operation = {
     },
     ...openErrors,
   },
-};
+});
 
 export const servicePaths: Paths = {
   '/healthz': { get: health },
-  '/openapi.json': { get: document },
+  '/openapi.json': { get: document('getOpenApiDocument') },
+  '/v1/openapi.json': { get: document('getOpenApiDocumentBesideTheApi') },
 };
