@@ -21,7 +21,7 @@ export async function cancelBatch(
   if (record.status === 'cancelled') {
     return record;
   }
-  if (isTerminal(record.status)) {
+  if (isTerminal(record.status) || record.status === 'finalizing') {
     throw cannotCancel(record.status);
   }
   const end = await batches.decideEnd(refOf(record), {
@@ -53,7 +53,7 @@ async function signalCancel(
 /** What the batch is on its way to: its next status, or how it will end when it skips that. */
 function statusAfter(record: BatchRecord, end: BatchEnd): string {
   const next = transition(record, { type: 'end_decided', end });
-  return next === record && record.status !== 'finalizing' ? end.reason : next.status;
+  return next === record ? end.reason : next.status;
 }
 
 function cannotCancel(status: string): ApiError {

@@ -47,16 +47,20 @@ export async function viewBatch(batches: BatchStore, record: BatchRecord): Promi
     : withCounts(transition(latest, { type: 'end_decided', end }), counts);
 }
 
-/** One page of views, newest first. */
+/** One page of views, newest first; an empty one behind a batch that the project does not have. */
 export async function listBatches(
   { batches, projectId }: BatchesOfProject,
   { after, limit }: ListQuery,
 ): Promise<ListPage<BatchRecord>> {
-  if (after !== undefined && !isBatchId(after)) {
-    return { items: [], hasMore: false };
+  const cursor = after !== undefined && isBatchId(after) ? after : undefined;
+  if (after !== undefined) {
+    const isKnown = cursor !== undefined && (await exists(batches, { projectId, batchId: cursor }));
+    if (!isKnown) {
+      return { items: [], hasMore: false };
+    }
   }
   return await fillPage<BatchId, BatchRecord>({
-    after,
+    after: cursor,
     limit,
     listIds: async (options) => await batches.list(projectId, options),
     load: async (batchId) => {
@@ -64,6 +68,10 @@ export async function listBatches(
       return record && (await viewBatch(batches, record));
     },
   });
+}
+
+async function exists(batches: BatchStore, ref: BatchRef): Promise<boolean> {
+  return (await batches.get(ref)) !== undefined;
 }
 
 export function refOf({ id, projectId }: BatchRecord): BatchRef {

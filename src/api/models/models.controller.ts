@@ -12,10 +12,10 @@ export class ModelsController {
     return { object: 'list', data: this.dependencies.models.map(toModelWire) };
   }
 
-  /** Names hold slashes, which clients may or may not encode. */
+  /** Names hold slashes, which clients may or may not encode; one behind the path says nothing. */
   @Get('*name')
   get(@Param('name') segments: readonly string[]): ModelWire {
-    const name = segments.join('/');
+    const name = (segments.at(-1) === '' ? segments.slice(0, -1) : segments).join('/');
     if (!this.dependencies.models.includes(name)) {
       throw new ApiError('modelNotFound', `The model '${quoted(name)}' does not exist`, {
         param: 'model',

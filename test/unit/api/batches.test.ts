@@ -184,7 +184,8 @@ describe('the list', () => {
   test('is empty behind the last batch and behind what is no batch', async () => {
     const ref = await aBatch(api);
     expect(isBatchId(ref.batchId)).toBe(true);
-    for (const after of [ref.batchId, 'nonsense', `batch_${'f'.repeat(32)}`]) {
+    const unknown = ['nonsense', `batch_${'f'.repeat(32)}`, `batch_${'0'.repeat(32)}`, 'batch_'];
+    for (const after of [ref.batchId, ...unknown, `${ref.batchId}0`, ref.batchId.toUpperCase()]) {
       const answer = await send(api.url, { path: `/v1/batches?after=${after}` });
       expect(answer.json()).toEqual({
         object: 'list',
@@ -197,6 +198,26 @@ describe('the list', () => {
   });
 
   test.each([
+    ['limit=0', 3],
+    ['limit=', 3],
+    ['after=', 3],
+    ['limit=1', 1],
+    ['limit=100', 3],
+    ['limit=2&order=asc&unknown=1', 2],
+  ])('with ?%s has %i batches', async (query, count) => {
+    await aBatch(api);
+    await aBatch(api);
+    await aBatch(api);
+    const answer = await send(api.url, { path: `/v1/batches?${query}` });
+    expect((answer.json() as { data: unknown[] }).data).toHaveLength(count);
+  });
+
+  test.each([
+    [
+      'limit=-1',
+      "Invalid 'limit': integer below minimum value. Expected a value >= 1, but got -1 instead.",
+    ],
+    ['limit=abc', "Invalid type for 'limit': expected an integer, but got a string instead."],
     [
       'limit=101',
       "Invalid 'limit': integer above maximum value. Expected a value <= 100, but got 101 instead.",

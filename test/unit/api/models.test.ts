@@ -28,6 +28,49 @@ test.each(['small', 'meta-llama/Llama-3.1-8B', 'ft:small:acme::1'])(
   },
 );
 
+test.each([
+  ['meta-llama%2FLlama-3.1-8B', 'meta-llama/Llama-3.1-8B'],
+  ['meta%2Dllama/Llama%2d3.1-8B', 'meta-llama/Llama-3.1-8B'],
+  ['ft%3Asmall%3Aacme%3A%3A1', 'ft:small:acme::1'],
+  ['ft%3asmall:acme::1', 'ft:small:acme::1'],
+  ['small?x=/1', 'small'],
+])('the path %s is that of %s', async (path, id) => {
+  expect((await send(api.url, { path: `/v1/models/${path}` })).json()).toEqual(toModelWire(id));
+});
+
+test.each([
+  ['small%2F', 'small/'],
+  ['small%20', 'small '],
+  ['small%252F', 'small%2F'],
+  ['SMALL', 'SMALL'],
+  ['meta-llama%2F%2FLlama-3.1-8B', 'meta-llama//Llama-3.1-8B'],
+  ['__proto__', '__proto__'],
+  ['constructor', 'constructor'],
+  ['%2e%2e%2fsmall', '../small'],
+])('the path %s is that of no model', async (path, id) => {
+  const answer = await send(api.url, { path: `/v1/models/${path}` });
+  expect([answer.status, errorOf(answer).message]).toEqual([
+    404,
+    `The model '${id}' does not exist`,
+  ]);
+});
+
+test('a broken percent-encoding is refused', async () => {
+  const answer = await send(api.url, { path: '/v1/models/sm%all' });
+  expect([answer.status, errorOf(answer).message]).toEqual([
+    400,
+    'Invalid URL (GET /v1/models/sm%all)',
+  ]);
+});
+
+test('a slash at the end changes nothing', async () => {
+  const [list, slashed] = await Promise.all(
+    ['/v1/models', '/v1/models/'].map(async (path) => await send(api.url, { path })),
+  );
+  expect(slashed?.text).toBe(list?.text);
+  expect((await send(api.url, { path: '/v1/models/small/' })).status).toBe(200);
+});
+
 test.each(['large', 'meta-llama', 'meta-llama/Llama-3.1-8B/x'])(
   'the model %s does not exist',
   async (id) => {
