@@ -6,6 +6,7 @@ import type { JsonSchema, Reference, ResponseObject, Responses } from './types';
 
 /** Headers that errors of a status may carry beside the id of the request. */
 const headersOf: Readonly<Record<number, readonly string[]>> = {
+  400: ['x-should-retry'],
   401: ['www-authenticate'],
   405: ['allow'],
   409: ['x-should-retry'],

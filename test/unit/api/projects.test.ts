@@ -108,6 +108,27 @@ describe("another project's objects", () => {
     expect((await client.files.retrieve(file.id)).id).toBe(file.id);
   });
 
+  it('are not found as uploads either', async () => {
+    const [owner, stranger] = [await keyOf('uploader'), await keyOf('stranger')];
+    const mine = clientWith(owner.key).uploads;
+    const theirs = clientWith(stranger.key).uploads;
+    const { id } = await mine.create({
+      bytes: 3,
+      filename: 'in.jsonl',
+      mime_type: 'application/jsonl',
+      purpose: 'batch',
+    });
+    const part = await mine.parts.create(id, { data: new File(['{}\n'], 'upload') });
+    const notFound = { status: 404, message: `404 No such Upload object: ${id}` };
+    const data = new File(['{}\n'], 'upload');
+    await expect(theirs.parts.create(id, { data })).rejects.toMatchObject(notFound);
+    await expect(theirs.complete(id, { part_ids: [part.id] })).rejects.toMatchObject(notFound);
+    await expect(theirs.cancel(id)).rejects.toMatchObject(notFound);
+    const { file } = await mine.complete(id, { part_ids: [part.id] });
+    const files = clientWith(stranger.key).files;
+    await expect(files.retrieve(file?.id ?? '')).rejects.toMatchObject({ status: 404 });
+  });
+
   it('are in no list, and their files feed no batch', async () => {
     const [owner, stranger] = [await keyOf('lister'), await keyOf('reader')];
     const file = await clientWith(owner.key).files.create({
