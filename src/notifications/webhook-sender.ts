@@ -58,7 +58,7 @@ export class HttpWebhookSender implements WebhookSender {
       if (!addresses.every(({ address }) => guard.allows(address, protocol))) {
         return { error: 'address_refused' };
       }
-      return await post(url, request, { addresses, signal });
+      return await orTimeout(post(url, request, { addresses, signal }), signal);
     } catch (error) {
       return { error: signal.aborted ? 'timeout' : errorKind(error) };
     }
@@ -70,7 +70,7 @@ async function resolve(host: string): Promise<readonly Address[]> {
   return family === 0 ? await lookup(host, { all: true }) : [{ address: host, family }];
 }
 
-/** A name server may take longer than we wait. */
+/** A name server may take longer than we wait, and a request may end without an event. */
 async function orTimeout<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const timedOut = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => {
@@ -106,6 +106,11 @@ async function post(
       });
     });
     request.on('error', reject);
+    // Node.js drops a connection that changes its protocol without another word.
+    request.on('upgrade', ({ statusCode = 101 }, socket) => {
+      socket.destroy();
+      resolveAnswer({ status: statusCode, retryAfter: undefined });
+    });
     request.end(body);
   });
 }
