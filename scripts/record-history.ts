@@ -1,6 +1,6 @@
 /**
  * Records the workflow histories that the replay tests replay: one for each shape that a batch can
- * take, made by real batches on a real Temporal. Run after an intended change of the workflows:
+ * take, made by real batches on a real Temporal, and one of a sweep. Run after an intended change of the workflows:
  *
  *     npm run record-histories [-- DIRECTORY]
  *
@@ -14,6 +14,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import type OpenAI from 'openai';
 import { shardWorkflowId, type BatchId } from '../src/domain/ids';
 import { identityOf } from '../src/temporal/identity';
+import { sweepScheduleId } from '../src/temporal/sweep-schedule';
 import {
   chatLines,
   clientOf,
@@ -24,6 +25,7 @@ import {
 } from './local/batches';
 import { projectRoot } from './local/project-root';
 import { startStack, type Stack } from './local/stack';
+import { waitUntil } from './local/wait';
 
 interface Recorder {
   readonly stack: Stack;
@@ -124,11 +126,28 @@ async function record(directory: string): Promise<void> {
       }
       process.stderr.write(`${batch.status}\n`);
     }
+    await save(temporal, { workflowId: await sweepNow(temporal), file: join(directory, 'sweep') });
   } finally {
     await connection.close();
     await stack.stop();
     rmSync(stateDir, { recursive: true, force: true });
   }
+}
+
+/** Starts a sweep as the schedule does; returns the id of its workflow. */
+async function sweepNow(temporal: Client): Promise<string> {
+  const schedule = temporal.schedule.getHandle(sweepScheduleId('longhaul'));
+  await schedule.trigger();
+  let workflowId: string | undefined;
+  await waitUntil(
+    async () => {
+      const { info } = await schedule.describe();
+      workflowId = info.recentActions.at(-1)?.action.workflow.workflowId;
+      return workflowId !== undefined;
+    },
+    { what: 'a sweep to start', timeoutMs: 10_000 },
+  );
+  return workflowId ?? '';
 }
 
 /** Waits for the workflow's own end: a batch is terminal a moment before. */

@@ -41,6 +41,7 @@ describe('recorded histories', () => {
     'shard-completed',
     'shard-cancelled',
     'shard-worker-killed',
+    'sweep',
   ])('include %s', (shape) => {
     expect(names).toContain(shape);
   });
