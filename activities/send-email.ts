@@ -25,7 +25,11 @@ export async function sendEmail(
     // The batch has been removed; so has the log.
     return { state: 'stopped' };
   }
-  const settled = (await deps.webhooks.getDelivery(ref, target))?.settledRecipients ?? [];
+  const known = await deps.webhooks.getDelivery(ref, target);
+  if (known !== undefined && known.state !== 'pending') {
+    return { state: known.state };
+  }
+  const settled = known?.settledRecipients ?? [];
   const to = (await deps.projects.get(ref.projectId))?.emails ?? [];
   const recipients = to.filter((recipient) => !settled.includes(recipient));
   if (deps.mailer === undefined || recipients.length === 0) {

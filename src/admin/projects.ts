@@ -1,4 +1,5 @@
 /** Projects: their limits, and who is told by e-mail how their batches have ended. */
+import { isEmailAddress } from '../domain/email-address';
 import { batchLinesMax, fileBytesMax } from '../domain/limits';
 import type { ProjectLimits, ProjectRecord } from '../domain/project';
 import {
@@ -31,7 +32,6 @@ const hardLimits: Readonly<Partial<Record<LimitOption, number>>> = {
 
 const limitNames = Object.keys(limitOptions) as LimitOption[];
 
-const emailPattern = /^[^\s@<>,;:"()[\]\\]+@[^\s@<>,;:"()[\]\\]+$/;
 const emailsMax = 20;
 
 const list: AdminCommand = {
@@ -94,7 +94,7 @@ const set: AdminCommand = {
 };
 
 function parseEmails(emails: readonly string[] | undefined): readonly string[] | undefined {
-  const wrong = emails?.find((email) => !emailPattern.test(email) || email.length > 254);
+  const wrong = emails?.find((email) => !isEmailAddress(email));
   if (wrong !== undefined) {
     throw new UsageError(`${JSON.stringify(wrong)} is no e-mail address.`);
   }

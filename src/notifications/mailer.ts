@@ -2,6 +2,8 @@
 import { createTransport, type Transporter } from 'nodemailer';
 import type { SmtpConfig } from '../config/smtp';
 import type { DeliveryError } from '../domain/delivery';
+import { isEmailAddress } from '../domain/email-address';
+import { isCertificateError } from './certificate-error';
 
 export interface Mail {
   /** The same with each attempt, so that a second copy is known as one. */
@@ -37,6 +39,8 @@ const answerBytesMax = 65_536;
 /** What `nodemailer` throws, as far as it is of use here. */
 interface SmtpError extends Error {
   readonly code?: string;
+  /** Of the system, behind `ESOCKET`. */
+  readonly originalCode?: string;
   readonly responseCode?: number;
   readonly recipient?: string;
   readonly rejectedErrors?: readonly SmtpError[];
@@ -65,13 +69,23 @@ export class SmtpMailer implements Mailer {
   }
 
   async send(mail: Mail): Promise<MailAnswer> {
+    const recipients = mail.recipients.filter(isEmailAddress);
+    const unusable = mail.recipients.filter((recipient) => !isEmailAddress(recipient));
+    const answer = await this.sendTo(recipients, mail);
+    return { ...answer, refused: [...unusable, ...answer.refused] };
+  }
+
+  private async sendTo(recipients: readonly string[], mail: Mail): Promise<MailAnswer> {
+    if (recipients.length === 0) {
+      return { status: null, error: null, accepted: [], refused: [] };
+    }
     const { from } = this.config;
     try {
       const { rejectedErrors = [] } = await this.transport.sendMail({
         from,
         // As objects, so that nothing in them is taken for a second address.
-        to: mail.to.map((address) => ({ name: '', address })),
-        envelope: { from: bareAddress(from), to: [...mail.recipients] },
+        to: mail.to.filter(isEmailAddress).map((address) => ({ name: '', address })),
+        envelope: { from: bareAddress(from), to: [...recipients] },
         subject: mail.subject,
         text: mail.text,
         messageId: `<${mail.messageId}@${bareAddress(from).replace(/^.*@/, '')}>`,
@@ -79,13 +93,13 @@ export class SmtpMailer implements Mailer {
         // RFC 3834: so that nobody's absence notice answers.
         headers: { 'Auto-Submitted': 'auto-generated' },
       });
-      return answerOf(mail.recipients, { rejected: rejectedErrors as readonly SmtpError[] });
+      return answerOf(recipients, { rejected: rejectedErrors as readonly SmtpError[] });
     } catch (thrown) {
       const error = thrown as SmtpError;
       const rejected = error.rejectedErrors ?? [];
       return rejected.length > 0
-        ? answerOf(mail.recipients, { rejected })
-        : { ...failureOf(error), accepted: [], refused: refusedBy(error, mail.recipients) };
+        ? answerOf(recipients, { rejected })
+        : { ...failureOf(error), accepted: [], refused: refusedBy(error, recipients) };
     }
   }
 }
@@ -121,15 +135,22 @@ const errorOfCode: Readonly<Record<string, DeliveryError>> = {
   EDNS: 'name_not_resolved',
 };
 
-function failureOf({ code = '', responseCode }: SmtpError): Pick<MailAnswer, 'status' | 'error'> {
-  const status = responseCode ?? null;
-  return { status, error: errorOfCode[code] ?? (status === null ? 'connection_failed' : null) };
+function failureOf(error: SmtpError): Pick<MailAnswer, 'status' | 'error'> {
+  const { code = '', originalCode = '', responseCode: status = null } = error;
+  const kind = isCertificateError(originalCode) ? 'certificate_refused' : errorOfCode[code];
+  return { status, error: kind ?? (isAboutMail(error) ? null : 'connection_failed') };
 }
 
-/** A wrong password of ours is no reason to give a recipient up: an operator corrects it. */
+/**
+ * A server that refuses us — our password, our address — is no reason to give a recipient up: an
+ * operator corrects it.
+ */
 function refusedBy(error: SmtpError, recipients: readonly string[]): readonly string[] {
-  const isOurs = error.code === 'EAUTH' || error.code === 'ENOAUTH' || error.code === 'ETLS';
-  return isPermanent(error) && !isOurs ? recipients : [];
+  return isPermanent(error) && isAboutMail(error) ? recipients : [];
+}
+
+function isAboutMail({ code }: SmtpError): boolean {
+  return code === 'EENVELOPE' || code === 'EMESSAGE';
 }
 
 /** RFC 5321 §4.2.1: 5yz is a permanent negative completion reply. */

@@ -11,6 +11,7 @@ import { request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import type { DeliveryError } from '../domain/delivery';
 import { hostOf, type AddressGuard } from './address-guard';
+import { isCertificateError } from './certificate-error';
 
 export interface WebhookRequest {
   readonly url: string;
@@ -142,14 +143,10 @@ async function discard(response: IncomingMessage): Promise<void> {
   }
 }
 
-/** Node.js has a code for each reason why it does not trust a certificate. */
-const certificateCodes =
-  /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_|UNABLE_TO_(GET|VERIFY)_|HOSTNAME_MISMATCH)/;
-
 function errorKind(error: unknown): DeliveryError {
   const { code = '', syscall } = error as NodeJS.ErrnoException;
   if (syscall === 'getaddrinfo') {
     return 'name_not_resolved';
   }
-  return certificateCodes.test(code) ? 'certificate_refused' : 'connection_failed';
+  return isCertificateError(code) ? 'certificate_refused' : 'connection_failed';
 }
