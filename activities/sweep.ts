@@ -43,6 +43,9 @@ export async function sweep(deps: ActivityDeps): Promise<SweepResult> {
       }
     });
   });
+  if (counts.done > 0) {
+    deps.logger.info({ ...counts }, 'sweep has removed what was due');
+  }
   return counts;
 }
 
