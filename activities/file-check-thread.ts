@@ -1,20 +1,27 @@
 /** The thread of a {@link ThreadedFileCheck}: answers each request with what it has found. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { createInputCheck, toFoundErrors } from './file-check';
+import { createInputCheck, joined, nothingFound, toFoundErrors } from './file-check';
 import type { ThreadInput, ThreadReply, ThreadRequest } from './threaded-file-check';
 
-const { rules, facts, blocks } = workerData as ThreadInput;
+/** Every second byte may be a bad line: errors become text before there are a million of them. */
+const pieceBytes = 131_072;
+
+const { rules, facts } = workerData as ThreadInput;
 const check = createInputCheck(rules, facts);
 
 parentPort?.on('message', (request: ThreadRequest) => {
-  parentPort?.postMessage(replyTo(request));
+  const reply = replyTo(request);
+  parentPort?.postMessage(reply, reply.block === undefined ? [] : [reply.block]);
 });
 
 function replyTo(request: ThreadRequest): ThreadReply {
   if (request === 'end') {
-    const found = toFoundErrors(check.end());
-    return { ...found, findings: check.findings() };
+    return { found: toFoundErrors(check.end()), findings: check.findings() };
   }
-  const block = blocks[request.block] ?? new SharedArrayBuffer(0);
-  return toFoundErrors(check.add(new Uint8Array(block, 0, request.bytes)));
+  let found = nothingFound;
+  for (let from = 0; from < request.length; from += pieceBytes) {
+    const piece = request.subarray(from, from + pieceBytes);
+    found = joined(found, toFoundErrors(check.add(piece)));
+  }
+  return { found, block: request.buffer };
 }

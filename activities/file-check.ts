@@ -63,3 +63,12 @@ export function toFoundErrors(errors: readonly BatchError[]): FoundErrors {
     errorLines: errors.map((error) => `${JSON.stringify(error)}\n`).join(''),
   };
 }
+
+export const nothingFound: FoundErrors = { errorCount: 0, errorLines: '' };
+
+export function joined(left: FoundErrors, right: FoundErrors): FoundErrors {
+  return {
+    errorCount: left.errorCount + right.errorCount,
+    errorLines: left.errorLines + right.errorLines,
+  };
+}

@@ -22,6 +22,7 @@ import {
 import { ShardPlanner, type ShardPlan } from '../src/domain/shard-plan';
 import {
   LineScanner,
+  type CertifiedLines,
   type HashKey,
   type LineVisitor,
   type UncertifiedLine,
@@ -106,12 +107,10 @@ export class InputCheck implements LineVisitor {
     this.lineNumber += count;
   }
 
-  onCertifiedLines(offsets: readonly number[], inputCount: number): void {
-    this.lineNumber += offsets.length;
+  onCertifiedLines({ count, inputCount, offsetOf }: CertifiedLines): void {
+    this.lineNumber += count;
     this.inputCount += inputCount;
-    for (const offset of offsets) {
-      this.planner.addLine(offset);
-    }
+    this.planner.addLines(count, offsetOf);
   }
 
   onUncertifiedLine(line: UncertifiedLine): void {

@@ -6,6 +6,7 @@ import { apiLatencyHelp, runApiLatency } from './scenarios/api-latency';
 import { runSlowUpload, slowUploadHelp } from './scenarios/slow-upload';
 import { runThroughput, throughputHelp } from './scenarios/throughput';
 import { runUpload, uploadHelp } from './scenarios/upload';
+import { runValidate, validateHelp } from './scenarios/validate';
 
 interface Scenario {
   readonly help: string;
@@ -15,6 +16,7 @@ interface Scenario {
 const scenarios = new Map<string, Scenario>([
   ['throughput', { help: throughputHelp, run: runThroughput }],
   ['upload', { help: uploadHelp, run: runUpload }],
+  ['validate', { help: validateHelp, run: runValidate }],
   ['api-latency', { help: apiLatencyHelp, run: runApiLatency }],
   ['slow-upload', { help: slowUploadHelp, run: runSlowUpload }],
 ]);

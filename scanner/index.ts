@@ -14,8 +14,8 @@
  * Functions that read something take the address where it begins and return the address behind it,
  * or `nowhere` if it is not there.
  *
- * Memory: what the host hands over in `scratchAt`, the accepted models, where the certified lines
- * begin, the table of custom IDs, and behind it the bytes to scan.
+ * Memory: what the host hands over in `scratchAt`, the accepted models, the records of certified lines,
+ * the table of custom IDs, and behind it the bytes to scan.
  */
 
 const nowhere: usize = 0;
@@ -26,10 +26,14 @@ const urlAt: usize = 4_096;
 const requiredAt: usize = 4_352;
 const modelsAt: usize = 4_608;
 const modelsEnd: usize = 16_384;
-/** Addresses of certified lines, 4 bytes each. */
-export const startsAt: usize = 16_384;
-export const startsMax: i32 = 4_096;
-const tableAt: usize = 32_768;
+/**
+ * Where the lines of the last scan are recorded, in their order: the hash of the custom ID (8 bytes),
+ * where the line begins, the blank lines and the embedding inputs before it (4 bytes each).
+ */
+export const recordsAt: usize = 16_384;
+export const recordBytes: usize = 24;
+export const recordsMax: i32 = 2_048;
+const tableAt: usize = 65_536;
 
 const pageBytes: usize = 65_536;
 const depthMax: i32 = 100;
@@ -50,16 +54,18 @@ export let inputCount: i32 = 0;
 /**
  * Makes room for the table; to be called once, first.
  *
- * @param slots a power of two, more than the custom IDs that will be added
+ * @param slotsMax a power of two, of which the custom IDs to come will fill at most two thirds
  * @returns where the bytes to scan may begin
  */
-export function open(slots: i32, key0: u64, key1: u64): usize {
-  slotMask = slots - 1;
+export function open(slotsMax: i32, key0: u64, key1: u64): usize {
+  slotMask = min(slotsMax, slotsMin) - 1;
+  asideAt = tableAt + <usize>slotsMax * 8;
   k0 = key0;
   k1 = key1;
-  const blockAt = tableAt + ((<usize>slots) << 3);
+  // Before the last time that it grows, half of the slots were there, and two thirds of them full.
+  const blockAt = asideAt + <usize>slotsMax * 3;
   const pages = <i32>((blockAt + pageBytes - 1) / pageBytes);
-  memory.grow(pages - memory.size());
+  memory.grow(max(0, pages - memory.size()));
   return blockAt;
 }
 
@@ -115,19 +121,54 @@ export function scan(from: usize, end: usize, linesMax: i32): usize {
       continue;
     }
     if (first != OPEN_BRACE || lineCount == linesMax) {
-      return p;
+      break;
     }
     inputs = 1;
     const behind = line(start);
-    if (behind == nowhere || behind - p > lineBytesMax || !insert(hash(idAt, idBytes))) {
-      return p;
+    if (behind == nowhere || behind - p > lineBytesMax) {
+      break;
     }
-    store<u32>(startsAt + ((<usize>lineCount) << 2), <u32>p);
+    const record = recordAt(lineCount);
+    store<u64>(record, hash(idAt, idBytes));
+    store<u32>(record, <u32>p, 8);
+    store<i32>(record, blankCount, 12);
+    store<i32>(record, inputCount, 16);
     lineCount += 1;
     inputCount += inputs;
     p = behind + 1;
   }
-  return p;
+  return addCustomIds(p);
+}
+
+function recordAt(index: i32): usize {
+  return recordsAt + <usize>index * recordBytes;
+}
+
+/** Exported, so that the reads that make it are not optimized away. */
+export let touched: u64 = 0;
+
+/**
+ * Adds the custom IDs of all lines recorded, up to the first that is there already.
+ *
+ * Nearly each slot is a miss of the processor's cache. All of them are read before the first is
+ * looked at: reads that nothing depends on go on at the same time.
+ *
+ * @returns where the line of that ID begins, or `behind`
+ */
+function addCustomIds(behind: usize): usize {
+  for (let index = 0; index < lineCount; index++) {
+    touched ^= load<u64>(slotAt(<u32>load<u64>(recordAt(index))));
+  }
+  for (let index = 0; index < lineCount; index++) {
+    const record = recordAt(index);
+    if (!insert(load<u64>(record))) {
+      lineCount = index;
+      blankCount = load<i32>(record, 12);
+      inputCount = load<i32>(record, 16);
+      return load<u32>(record, 8);
+    }
+  }
+  return behind;
 }
 
 const HAS_ID = 1;
@@ -538,26 +579,56 @@ function equal(left: usize, right: usize, bytes: usize): bool {
 
 // ---- Custom IDs ----
 
-let slotMask: u32 = 0;
+const slotsMin: i32 = 65_536;
 
-/**
- * Adds a hash to the table, in open addressing with linear probing; 0 marks an empty slot.
- * The table never grows: the host has made it large enough for all lines of the file.
- */
+let slotMask: u32 = 0;
+let idCount: u32 = 0;
+let asideAt: usize = 0;
+
+/** Adds a hash to the table, in open addressing with linear probing; false when it was there. */
 function insert(id: u64): bool {
   const wanted = id == 0 ? 1 : id;
-  let slot = (<u32>wanted) & slotMask;
+  let slot = <u32>wanted;
   while (true) {
-    const at = tableAt + ((<usize>slot) << 3);
+    const at = slotAt(slot);
     const found = load<u64>(at);
     if (found == 0) {
       store<u64>(at, wanted);
+      idCount += 1;
+      growIfNeeded();
       return true;
     }
     if (found == wanted) {
       return false;
     }
-    slot = (slot + 1) & slotMask;
+    slot += 1;
+  }
+}
+
+/** 0 marks an empty slot. */
+function slotAt(slot: u32): usize {
+  return tableAt + <usize>(slot & slotMask) * 8;
+}
+
+/** Doubles a table that is two thirds full, in its place: its entries are set aside meanwhile. */
+function growIfNeeded(): void {
+  const slots = slotMask + 1;
+  if (idCount * 3 <= slots * 2 || tableAt + <usize>slots * 8 == asideAt) {
+    return;
+  }
+  let aside = asideAt;
+  for (let slot: u32 = 0; slot < slots; slot++) {
+    const entry = load<u64>(slotAt(slot));
+    if (entry != 0) {
+      store<u64>(slotAt(slot), 0);
+      store<u64>(aside, entry);
+      aside += 8;
+    }
+  }
+  slotMask = slots * 2 - 1;
+  idCount = 0;
+  for (let each = asideAt; each < aside; each += 8) {
+    insert(load<u64>(each));
   }
 }
 

@@ -24,6 +24,7 @@ export interface ShardPlan {
   readonly shards: readonly Shard[];
 }
 
+/** A power of two. */
 const checkpointLines = 256;
 
 export class ShardPlanner {
@@ -32,10 +33,16 @@ export class ShardPlanner {
 
   /** Adds the next request line, which starts `byteOffset` bytes into the file. */
   addLine(byteOffset: number): void {
-    if (this.total % checkpointLines === 0) {
-      this.boundaries.push(byteOffset);
+    this.addLines(1, () => byteOffset);
+  }
+
+  /** Adds several lines; asks for few of their byte offsets. */
+  addLines(count: number, byteOffsetOf: (index: number) => number): void {
+    const linesToCheckpoint = -this.total & (checkpointLines - 1);
+    for (let index = linesToCheckpoint; index < count; index += checkpointLines) {
+      this.boundaries.push(byteOffsetOf(index));
     }
-    this.total += 1;
+    this.total += count;
   }
 
   get lineCount(): number {

@@ -4,7 +4,8 @@
  *
  * The bytes are collected in the scanner's memory until they end a line; whole lines are scanned
  * there, thousands with one call. Of a line above the limit nothing is kept but its length. So memory
- * is the table of custom IDs (8 bytes for each of 8 million slots with the largest file) and a little more than the longest line.
+ * is the table of custom IDs (8 bytes a slot, 8 million of them for the largest file, and a third of that
+ * once while it grows) and a little more than the longest line.
  */
 import { isUtf8 } from 'node:buffer';
 import { createScannerInstance, type ScannerInstance } from './scanner-instance';
@@ -33,18 +34,21 @@ export interface UncertifiedLine {
   readonly isTooLong: boolean;
 }
 
+export interface CertifiedLines {
+  readonly count: number;
+  /** Texts, or lists of tokens, in all of them; of meaning for embeddings alone. */
+  readonly inputCount: number;
+  /** Where a line begins in the file; to be asked for during the call only. */
+  readonly offsetOf: (index: number) => number;
+}
+
 /** Who is told of the lines. The order is that of the file, but for blank lines between certified ones. */
 export interface LineVisitor {
   /** Lines to be told of at most from now on, blank ones not counted; beyond, nothing is read. */
   linesLeft(): number;
   onBlankLines(count: number): void;
-  /**
-   * Lines that are valid, name an accepted model, and have a `custom_id` that was not there before.
-   *
-   * @param offsets where they begin in the file
-   * @param inputCount texts, or lists of tokens, in all of them; of meaning for embeddings alone
-   */
-  onCertifiedLines(offsets: readonly number[], inputCount: number): void;
+  /** Lines that are valid, name an accepted model, and have a `custom_id` that was not there before. */
+  onCertifiedLines(lines: CertifiedLines): void;
   onUncertifiedLine(line: UncertifiedLine): void;
 }
 
@@ -60,6 +64,8 @@ const lineBytesMin = 18;
 /** Models that take more are looked at with `JSON.parse`, each time. */
 const modelBytesMax = 1_024;
 const slotsMin = 1_024;
+/** Behind the hash of the custom ID. */
+const lineStartInRecord = 8;
 
 export class LineScanner {
   private readonly instance: ScannerInstance;
@@ -78,7 +84,7 @@ export class LineScanner {
   ) {
     const instance = createScannerInstance();
     this.instance = instance;
-    this.blockAt = instance.open(slotsFor(options), ...options.hashKey);
+    this.blockAt = instance.open(slotsMaxFor(options), ...options.hashKey);
     this.memory = Buffer.from(instance.memory.buffer);
     instance.setUrl(this.writeScratch(JSON.stringify(options.url)));
     instance.setRequired(this.writeScratch(options.requiredMember ?? ''));
@@ -191,26 +197,30 @@ export class LineScanner {
   private scanLines(from: number, end: number): void {
     const { instance, visitor } = this;
     for (let at = from; at < end;) {
-      const linesMax = Math.min(instance.startsMax.value, visitor.linesLeft());
+      const linesMax = Math.min(instance.recordsMax.value, visitor.linesLeft());
       if (linesMax <= 0) {
         return;
       }
       at = instance.scan(at, end, linesMax);
       const lineCount = instance.lineCount.value;
-      this.tellCertified(lineCount);
+      this.tellScanned(lineCount);
       if (at < end && lineCount < linesMax) {
         at = this.tellUncertified(at);
       }
     }
   }
 
-  private tellCertified(lineCount: number): void {
-    const { instance, visitor } = this;
+  private tellScanned(count: number): void {
+    const { instance, visitor, memory } = this;
+    const [recordsAt, recordBytes] = [instance.recordsAt.value, instance.recordBytes.value];
+    const blockFrom = this.blockOffset - this.blockAt;
     visitor.onBlankLines(instance.blankCount.value);
-    const { buffer } = instance.memory;
-    const starts = new Uint32Array(buffer, instance.startsAt.value, lineCount);
-    const offsets = Array.from(starts, (at) => at - this.blockAt + this.blockOffset);
-    visitor.onCertifiedLines(offsets, instance.inputCount.value);
+    visitor.onCertifiedLines({
+      count,
+      inputCount: instance.inputCount.value,
+      offsetOf: (index) =>
+        blockFrom + memory.readUInt32LE(recordsAt + index * recordBytes + lineStartInRecord),
+    });
   }
 
   /** Returns where the next line begins. */
@@ -232,7 +242,7 @@ export class LineScanner {
 }
 
 /** Enough for all lines of the file to fill at most two thirds. */
-function slotsFor({ linesMax, fileBytes }: ScannerOptions): number {
+function slotsMaxFor({ linesMax, fileBytes }: ScannerOptions): number {
   const lines = Math.min(linesMax, Math.ceil(fileBytes / lineBytesMin));
   return 2 ** Math.ceil(Math.log2(Math.max(slotsMin, lines * 1.5)));
 }

@@ -4,12 +4,13 @@ import { scannerBinary } from './scanner-binary';
 export interface ScannerInstance {
   readonly memory: WebAssembly.Memory;
   readonly scratchAt: WebAssembly.Global;
-  readonly startsAt: WebAssembly.Global;
-  readonly startsMax: WebAssembly.Global;
+  readonly recordsAt: WebAssembly.Global;
+  readonly recordBytes: WebAssembly.Global;
+  readonly recordsMax: WebAssembly.Global;
   readonly lineCount: WebAssembly.Global;
   readonly blankCount: WebAssembly.Global;
   readonly inputCount: WebAssembly.Global;
-  open(slots: number, key0: bigint, key1: bigint): number;
+  open(slotsMax: number, key0: bigint, key1: bigint): number;
   setUrl(bytes: number): void;
   setRequired(bytes: number): void;
   setLineBytesMax(bytes: number): void;

@@ -60,3 +60,18 @@ test('the ranges of any file cover each of its lines and bytes once, in order', 
   );
   holds(property, { numRuns: 60 });
 });
+
+test('lines may be added many at a time', () => {
+  const property = fc.property(fc.array(fc.nat({ max: 1_000 }), { maxLength: 40 }), (counts) => {
+    const planner = new ShardPlanner();
+    let lineCount = 0;
+    for (const count of counts) {
+      const first = lineCount;
+      planner.addLines(count, (index) => (first + index) * 10);
+      lineCount += count;
+    }
+    expect(planner.lineCount).toBe(lineCount);
+    expect(planner.plan(lineCount * 10)).toEqual(planOf(lineCount));
+  });
+  holds(property);
+});

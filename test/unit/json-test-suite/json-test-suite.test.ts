@@ -89,7 +89,7 @@ test.each(cases)('%s, by the scanner alone', (name, value) => {
     {
       linesLeft: () => 10,
       onBlankLines: () => undefined,
-      onCertifiedLines: ({ length }) => (certified += length),
+      onCertifiedLines: ({ count }) => (certified += count),
       onUncertifiedLine: () => undefined,
     },
   );

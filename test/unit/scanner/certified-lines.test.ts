@@ -183,7 +183,9 @@ function scan(file: Buffer, cut: number): Scanned {
     {
       linesLeft: () => Infinity,
       onBlankLines: () => undefined,
-      onCertifiedLines: (offsets) => certified.push(...offsets),
+      onCertifiedLines: ({ count, offsetOf }) => {
+        certified.push(...Array.from({ length: count }, (_, index) => offsetOf(index)));
+      },
       onUncertifiedLine: () => undefined,
     },
   );

@@ -60,7 +60,7 @@ describe('custom ids', () => {
     const instance = createScannerInstance();
     const behind = instance.open(slots, ...key);
     instance.addCustomId(id.copy(Buffer.from(instance.memory.buffer), instance.scratchAt.value));
-    const table = new BigUint64Array(instance.memory.buffer, behind - slots * 8, slots);
+    const table = new BigUint64Array(instance.memory.buffer, behind - slots * 11, slots);
     return table.reduce((sum, entry) => sum + entry, 0n);
   }
 
