@@ -13,8 +13,13 @@ export interface UpstreamStack {
 
 /** A stack whose simulated upstream runs in the test itself, to be told how to behave. */
 export function useUpstreamStack(options: {
-  readonly requestTimeoutSeconds: number;
-  readonly workerEnv: Readonly<Record<string, string>>;
+  readonly requestTimeoutSeconds?: number;
+  readonly apiEnv?: Readonly<Record<string, string>>;
+  readonly workerEnv?: Readonly<Record<string, string>>;
+  /** Entries of the upstreams file besides its upstreams. */
+  readonly upstreamsFile?: Readonly<Record<string, unknown>>;
+  /** What the upstreams file says of the model besides its name. */
+  readonly model?: Readonly<Record<string, unknown>>;
 }): () => UpstreamStack {
   let stateDir: string;
   let started: UpstreamStack;
@@ -25,15 +30,16 @@ export function useUpstreamStack(options: {
     const entry = {
       name: 'simulated',
       base_url: upstream.baseUrl,
-      request_timeout_seconds: options.requestTimeoutSeconds,
+      request_timeout_seconds: options.requestTimeoutSeconds ?? 60,
       max_in_flight: 16,
-      models: [demoModel],
+      models: [{ name: demoModel, ...options.model }],
     };
-    writeFileSync(path, stringify({ upstreams: [entry] }));
+    writeFileSync(path, stringify({ ...options.upstreamsFile, upstreams: [entry] }));
     const stack = await startStack({
       stateDir: join(stateDir, 'stack'),
       upstream: { kind: 'file', path },
-      workerEnv: options.workerEnv,
+      ...(options.apiEnv !== undefined && { apiEnv: options.apiEnv }),
+      ...(options.workerEnv !== undefined && { workerEnv: options.workerEnv }),
     });
     started = { upstream, stack };
   }, 120_000);
