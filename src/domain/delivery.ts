@@ -10,17 +10,15 @@ import type { NotificationTarget } from './webhook';
 export type DeliveryState = 'pending' | 'delivered' | 'failed' | 'stopped';
 
 /** Why there was no answer with a status. */
-export const deliveryErrors = [
+export type DeliveryError =
   /** The guard refused the address, or the URL. */
-  'address_refused',
-  'name_not_resolved',
-  'certificate_refused',
-  'connection_failed',
-  'timeout',
-  /** The mail server takes no mail from us: it wants TLS, or another user and password. */
-  'not_authorized',
-] as const;
-export type DeliveryError = (typeof deliveryErrors)[number];
+  | 'address_refused'
+  | 'name_not_resolved'
+  | 'certificate_refused'
+  | 'connection_failed'
+  | 'timeout'
+  /** The mail server wants another user or password. */
+  | 'not_authorized';
 
 export interface DeliveryAttempt {
   /** Unix seconds. */

@@ -78,9 +78,9 @@ export class WebhookReceiver {
 
 /** The event, when the official client finds its signature and its time right. */
 export async function unwrapped(
-  { body, headers }: ReceivedWebhook,
+  webhook: ReceivedWebhook | undefined,
   webhookSecret: string,
 ): Promise<unknown> {
   const { webhooks } = new OpenAI({ apiKey: 'none', webhookSecret });
-  return await webhooks.unwrap(body, { ...headers });
+  return await webhooks.unwrap(webhook?.body ?? '', { ...webhook?.headers });
 }
