@@ -42,8 +42,8 @@ export interface ApiSettings {
   readonly completionWindows: readonly string[];
   /** Where the API answers beside `/v1`; each begins with a slash and ends with none. */
   readonly pathPrefixes: readonly string[];
-  /** Whether `webhook_url` may be plain http. */
-  readonly allowsPlainWebhooks: boolean;
+  /** CIDRs of networks of the operator's, in which `webhook_url` may be private and plain http. */
+  readonly webhookAllowedNetworks: readonly string[];
   /** What becomes of a batch whose input file does not exist: it fails, or it is not created. */
   readonly unknownInputFile: 'fail_batch' | 'refuse';
   /** Form of the result lines of new batches. */

@@ -45,7 +45,7 @@ async function main(): Promise<void> {
       isOpen,
       completionWindows: config.completionWindows,
       pathPrefixes: config.pathPrefixes,
-      allowsPlainWebhooks: config.webhookAllowedNetworks.length > 0,
+      webhookAllowedNetworks: config.webhookAllowedNetworks,
       unknownInputFile: config.unknownInputFile,
       resultForm: config.resultForm,
       idleTimeoutMs: config.uploadIdleTimeoutMs,

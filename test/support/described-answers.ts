@@ -20,7 +20,7 @@ interface Exchange {
 const document = createOpenApiDocument({
   endpoints,
   completionWindows: ['24h'],
-  allowsPlainWebhooks: false,
+  webhookAllowedNetworks: [],
   isOpen: false,
   pathPrefixes: [],
 });

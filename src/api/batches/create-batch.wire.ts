@@ -9,6 +9,7 @@ import {
   webhookUrlLengthMax,
 } from '../../domain/limits';
 import { ApiError } from '../http/api-error';
+import { AddressGuard } from '../../notifications/address-guard';
 import { expiresAfterSchema } from '../http/expires-after.wire';
 import { parseRequest, withPropertiesMax } from '../http/parse-request';
 
@@ -26,8 +27,8 @@ export interface BatchRequest {
 export interface BatchRequestRules {
   readonly endpoints: readonly Endpoint[];
   readonly completionWindows: readonly string[];
-  /** Whether `webhook_url` may be plain http, for receivers on the operator's own networks. */
-  readonly allowsPlainWebhooks: boolean;
+  /** CIDRs of networks of the operator's, in which `webhook_url` may be private and plain http. */
+  readonly webhookAllowedNetworks: readonly string[];
 }
 
 /** Longer than any id; it travels through the engine. */
@@ -68,9 +69,9 @@ interface BatchRequestWire {
 export function batchRequestSchema({
   endpoints,
   completionWindows,
-  allowsPlainWebhooks,
+  webhookAllowedNetworks,
 }: BatchRequestRules): z.ZodType<BatchRequestWire> {
-  const pattern = allowsPlainWebhooks ? '^https?://' : '^https://';
+  const pattern = webhookAllowedNetworks.length > 0 ? '^https?://' : '^https://';
   return z.object({
     input_file_id: z.string().min(1).max(fileIdLengthMax),
     endpoint: z.enum(endpoints),
@@ -94,20 +95,12 @@ function refusePrototype(body: unknown): void {
   }
 }
 
-/** Its form only: where it leads is looked at when something is delivered there. */
-function assertWebhookUrl(text: string, { allowsPlainWebhooks }: BatchRequestRules): void {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const protocols = allowsPlainWebhooks ? ['https:', 'http:'] : ['https:'];
-  const isGood =
-    url !== undefined &&
-    protocols.includes(url.protocol) &&
-    url.username === '' &&
-    url.password === '';
-  if (!isGood) {
-    throw new ApiError(
-      'invalidValue',
-      `Invalid 'webhook_url': expected an absolute ${allowsPlainWebhooks ? 'http or https' : 'https'} URL without user name and password.`,
-      { param: 'webhook_url' },
-    );
+/** What a name leads to is looked at when something is delivered there. */
+function assertWebhookUrl(text: string, { webhookAllowedNetworks }: BatchRequestRules): void {
+  const problem = new AddressGuard(webhookAllowedNetworks).problemOf(text);
+  if (problem !== undefined) {
+    throw new ApiError('invalidValue', `Invalid 'webhook_url': ${problem}.`, {
+      param: 'webhook_url',
+    });
   }
 }

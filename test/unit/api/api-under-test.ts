@@ -118,7 +118,7 @@ export async function startApi(options: Options = {}): Promise<ApiUnderTest> {
       isOpen: false,
       completionWindows: ['24h', '7d'],
       pathPrefixes: [],
-      allowsPlainWebhooks: false,
+      webhookAllowedNetworks: [],
       unknownInputFile: 'fail_batch',
       resultForm: 'openai',
       idleTimeoutMs: 60_000,

@@ -42,12 +42,17 @@ describe('where unknown input files are refused', () => {
 });
 
 test('a webhook may be plain http where private receivers are allowed', async () => {
-  api = await startApi({ settings: { allowsPlainWebhooks: true } });
+  api = await startApi({ settings: { webhookAllowedNetworks: ['10.0.0.0/8'] } });
   const good = { input_file_id: 'file-1', endpoint, completion_window: '24h' };
   expect((await create(api, { ...good, webhook_url: 'http://10.0.0.1/hook' })).status).toBe(200);
-  for (const url of ['http://user@10.0.0.1/', 'ftp://10.0.0.1/']) {
+  const refused = [
+    ['http://user@10.0.0.1/', 'it must not contain a user name or a password'],
+    ['ftp://10.0.0.1/', 'it has to begin with https://'],
+    ['https://127.0.0.1/', 'its address is not a public one'],
+  ] as const;
+  for (const [url, problem] of refused) {
     expect(errorOf(await create(api, { ...good, webhook_url: url })).message).toBe(
-      "Invalid 'webhook_url': expected an absolute http or https URL without user name and password.",
+      `Invalid 'webhook_url': ${problem}.`,
     );
   }
 });

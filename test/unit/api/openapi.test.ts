@@ -11,7 +11,7 @@ import { send, startApi, type ApiUnderTest } from './api-under-test';
 const options = {
   endpoints: ['/v1/embeddings', '/v1/score'],
   completionWindows: ['1h', '24h'],
-  allowsPlainWebhooks: false,
+  webhookAllowedNetworks: [],
   isOpen: false,
   pathPrefixes: ['/v1/openai'],
 } as const;
@@ -77,7 +77,7 @@ describe('the document', () => {
   });
 
   test('tells what a webhook may be, and where else the API answers', () => {
-    const plain = createOpenApiDocument({ ...options, allowsPlainWebhooks: true });
+    const plain = createOpenApiDocument({ ...options, webhookAllowedNetworks: ['10.0.0.0/8'] });
     expect(JSON.stringify(plain)).toContain('"^https?://"');
     expect(JSON.stringify(document)).toContain('"^https://"');
     expect(document.info.description).toContain('`/v1/openai`');
