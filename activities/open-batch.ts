@@ -18,6 +18,7 @@ export async function openBatch(deps: ActivityDeps, batch: NewBatch): Promise<Op
     return { endedAs: record.status };
   }
   await deps.batches.markOpen(batch);
-  await deps.batches.create(batch);
+  const webhookUrl = (await deps.batches.getMarker(ref))?.webhookUrl;
+  await deps.batches.create({ ...batch, ...(webhookUrl !== undefined && { webhookUrl }) });
   return { endedAs: null };
 }

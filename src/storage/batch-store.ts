@@ -14,6 +14,8 @@ import type { ListPage, ObjectStore } from './object-store';
 export interface OpenBatchMarker {
   /** As the client wrote it. */
   readonly inputFileId: string;
+  /** Kept here for a workflow that has to write the record: its input, a history, has no secrets. */
+  readonly webhookUrl?: string;
 }
 
 const readsInParallel = 16;
@@ -32,10 +34,17 @@ export class BatchStore {
    *
    * @returns whether there was none before.
    */
-  async markOpen({ projectId, id, inputFileId }: NewBatch): Promise<boolean> {
-    const marker: OpenBatchMarker = { inputFileId };
+  async markOpen({ projectId, id, inputFileId, webhookUrl }: NewBatch): Promise<boolean> {
+    const marker: OpenBatchMarker = {
+      inputFileId,
+      ...(webhookUrl !== undefined && { webhookUrl }),
+    };
     const key = openBatchKey(projectId, id);
     return (await putJson(this.store, key, marker, { ifAbsent: true })) !== undefined;
+  }
+
+  async getMarker({ projectId, batchId }: BatchRef): Promise<OpenBatchMarker | undefined> {
+    return (await getJson<OpenBatchMarker>(this.store, openBatchKey(projectId, batchId)))?.value;
   }
 
   /** The project's batches that have a marker, oldest first. */

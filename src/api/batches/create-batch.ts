@@ -60,13 +60,19 @@ async function start(batch: NewBatch, dependencies: ApiDependencies): Promise<vo
     throw error;
   }
   const { runningBatchesMax } = limits;
-  // When the engine gives no answer, the batch may have started: the markers have to stay.
+  // When the engine gives no answer, the batch may have started: the markers have to stay. Addresses
+  // of webhooks often hold a secret, which is not for histories: the marker has it.
   await runner.start({
-    batch,
+    batch: withoutWebhook(batch),
     taskQueuePrefix,
     ...(runningBatchesMax !== null && { runningBatchesMax }),
   });
   await batches.create(batch);
+}
+
+function withoutWebhook(batch: NewBatch): NewBatch {
+  const { webhookUrl, ...rest } = batch;
+  return webhookUrl === undefined ? batch : rest;
 }
 
 async function removeMarkers(batch: NewBatch, { batches, files }: ApiDependencies): Promise<void> {

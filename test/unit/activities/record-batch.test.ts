@@ -38,6 +38,14 @@ describe('opening a batch', () => {
     expect(await world.store.head(openBatchKey(projectId, batch.id))).toBeDefined();
   });
 
+  it('takes the address of the webhook from the marker', async () => {
+    await world.deps.batches.markOpen({ ...batch, webhookUrl: 'https://example.com/' });
+    await open();
+    expect(await recordOf(world, ref)).toEqual(
+      newBatchRecord({ ...batch, webhookUrl: 'https://example.com/' }),
+    );
+  });
+
   it('leaves a record as it is', async () => {
     await open();
     await world.run(async (control) => await control.decideEnd({ ref, reason: 'cancelled' }));

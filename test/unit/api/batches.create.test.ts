@@ -115,7 +115,11 @@ describe('a new batch', () => {
       webhook_url: 'https://example.com/hook?for=me',
       override_settings: { any: 'thing' },
     });
-    expect(api.runner.started.at(-1)?.batch.webhookUrl).toBe('https://example.com/hook?for=me');
+    const started = api.runner.started.at(-1)?.batch;
+    expect(started).not.toHaveProperty('webhookUrl');
+    expect(await api.batches.get(refOf(started?.id ?? ''))).toMatchObject({
+      webhookUrl: 'https://example.com/hook?for=me',
+    });
     expect(answer.json()).toMatchObject({ metadata: null, expires_at: createdAt + 7 * 86_400 });
     expect(answer.json()).not.toHaveProperty('webhook_url');
   });
