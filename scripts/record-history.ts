@@ -12,9 +12,10 @@ import { join, resolve } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import type OpenAI from 'openai';
-import { shardWorkflowId, type BatchId } from '../src/domain/ids';
+import { notificationWorkflowId, shardWorkflowId, type BatchId } from '../src/domain/ids';
 import { identityOf } from '../src/temporal/identity';
 import { sweepScheduleId } from '../src/temporal/sweep-schedule';
+import { webhookNetworks, withWebhook } from './histories/webhook';
 import {
   chatLines,
   clientOf,
@@ -104,10 +105,97 @@ const shapes: Readonly<Record<string, Shape>> = {
   },
 };
 
+/** Shapes of batches where one runs at a time. */
+const shapesInTurn: Readonly<Record<string, Shape>> = {
+  'waited-for-turn': async ({ client }) => {
+    const first = await running(client, await createBatch(client, slowLines(4_000)));
+    const second = await waiting(client, await createBatch(client, chatLines(20)));
+    await client.batches.cancel(first.id);
+    return await waitForEnd(client, second.id, 120_000);
+  },
+
+  'cancelled-waiting': async ({ client }) => {
+    const first = await running(client, await createBatch(client, slowLines(4_000)));
+    const second = await waiting(client, await createBatch(client, chatLines(20)));
+    await client.batches.cancel(second.id);
+    const ended = await waitForEnd(client, second.id);
+    await client.batches.cancel(first.id);
+    await waitForEnd(client, first.id);
+    return ended;
+  },
+};
+
+/** Shapes of batches whose end is told to a webhook. */
+const shapesWithWebhook: Readonly<Record<string, Shape>> = {
+  notified: async ({ client }) =>
+    await waitForEnd(client, (await createBatch(client, chatLines(20))).id),
+
+  'notified-invalid': async ({ client }) =>
+    await waitForEnd(client, (await createBatch(client, ['no JSON'])).id),
+
+  'notified-cancelled': async ({ client }) => {
+    const batch = await running(client, await createBatch(client, slowLines(2_000)));
+    await client.batches.cancel(batch.id);
+    return await waitForEnd(client, batch.id);
+  },
+};
+
+async function waiting(client: OpenAI, batch: Batch): Promise<Batch> {
+  return await pollBatch(client, batch.id, {
+    what: 'a wait for its turn',
+    timeoutMs: 60_000,
+    is: ({ status }) => status === 'in_progress',
+  });
+}
+
 async function record(directory: string): Promise<void> {
   mkdirSync(directory, { recursive: true });
+  const windows = { LONGHAUL_COMPLETION_WINDOWS: '24h,3s' };
+  await withRecorder(windows, async (recorder) => {
+    await recordAll(recorder, shapes, directory);
+    const workflowId = await sweepNow(recorder.temporal);
+    await save(recorder.temporal, { workflowId, file: join(directory, 'sweep') });
+  });
+  await withRecorder({ LONGHAUL_RUNNING_BATCHES_MAX: '1' }, async (recorder) => {
+    await recordAll(recorder, shapesInTurn, directory);
+  });
+  await withRecorder({}, async (recorder) => {
+    await withWebhook(recorder.stack, async (webhookId) => {
+      const [batch] = await recordAll(recorder, shapesWithWebhook, directory);
+      const workflowId = notificationWorkflowId(batch?.id as BatchId, webhookId);
+      await save(recorder.temporal, { workflowId, file: join(directory, 'notification') });
+    });
+  });
+}
+
+async function recordAll(
+  recorder: Recorder,
+  named: Readonly<Record<string, Shape>>,
+  directory: string,
+): Promise<Batch[]> {
+  const { temporal } = recorder;
+  const batches: Batch[] = [];
+  for (const [name, shape] of Object.entries(named)) {
+    process.stderr.write(`recording ${name} … `);
+    const batch = await shape(recorder);
+    await save(temporal, { workflowId: batch.id, file: join(directory, `batch-${name}`) });
+    if (shapes[name] !== undefined && (batch.request_counts?.total ?? 0) > 0) {
+      const workflowId = shardWorkflowId(batch.id as BatchId, 0);
+      await save(temporal, { workflowId, file: join(directory, `shard-${name}`) });
+    }
+    process.stderr.write(`${batch.status}\n`);
+    batches.push(batch);
+  }
+  return batches;
+}
+
+async function withRecorder(
+  apiEnv: Readonly<Record<string, string>>,
+  work: (recorder: Recorder) => Promise<void>,
+): Promise<void> {
   const stateDir = mkdtempSync(join(tmpdir(), 'longhaul-record-'));
-  const stack = await startStack({ stateDir, apiEnv: { LONGHAUL_COMPLETION_WINDOWS: '24h,3s' } });
+  const workerEnv = { LONGHAUL_WEBHOOK_ALLOWED_NETWORKS: webhookNetworks };
+  const stack = await startStack({ stateDir, apiEnv, workerEnv });
   const connection = await Connection.connect({ address: stack.temporal.address });
   try {
     const temporal = new Client({
@@ -115,18 +203,7 @@ async function record(directory: string): Promise<void> {
       namespace: stack.temporal.namespace,
       identity: identityOf('recorder', process.pid),
     });
-    const recorder: Recorder = { stack, client: clientOf(stack), temporal };
-    for (const [name, shape] of Object.entries(shapes)) {
-      process.stderr.write(`recording ${name} … `);
-      const batch = await shape(recorder);
-      await save(temporal, { workflowId: batch.id, file: join(directory, `batch-${name}`) });
-      if (batch.request_counts !== undefined && batch.request_counts.total > 0) {
-        const workflowId = shardWorkflowId(batch.id as BatchId, 0);
-        await save(temporal, { workflowId, file: join(directory, `shard-${name}`) });
-      }
-      process.stderr.write(`${batch.status}\n`);
-    }
-    await save(temporal, { workflowId: await sweepNow(temporal), file: join(directory, 'sweep') });
+    await work({ stack, client: clientOf(stack), temporal });
   } finally {
     await connection.close();
     await stack.stop();

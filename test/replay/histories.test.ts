@@ -38,6 +38,8 @@ describe('recorded histories', () => {
     'batch-expired',
     'batch-worker-killed',
     'batch-child-terminated',
+    'batch-waited-for-turn',
+    'batch-cancelled-waiting',
     'shard-completed',
     'shard-cancelled',
     'shard-worker-killed',
