@@ -63,7 +63,6 @@ export const afterParameter: Parameter = {
   name: 'after',
   in: 'query',
   description: 'Id of the last item of the page before; one that does not exist has no next page.',
-  allowEmptyValue: true,
   schema: { type: 'string' },
 };
 

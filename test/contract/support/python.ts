@@ -107,7 +107,8 @@ export async function runPythonProgram(name: string, env: Environment): Promise<
   return JSON.parse(output);
 }
 
-async function runPython(
+/** Resolves whatever the exit code is. */
+export async function runPython(
   args: readonly string[],
   env: Environment,
 ): Promise<{ readonly exitCode: unknown; readonly output: string }> {

@@ -54,7 +54,6 @@ const list: Operation = {
       name: 'purpose',
       in: 'query',
       description: 'Only files with this purpose.',
-      allowEmptyValue: true,
       schema: { type: 'string' },
     },
   ],
