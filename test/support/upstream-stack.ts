@@ -11,16 +11,20 @@ export interface UpstreamStack {
   readonly stack: Stack;
 }
 
+type Environment = Readonly<Record<string, string>>;
+
 /** A stack whose simulated upstream runs in the test itself, to be told how to behave. */
 export function useUpstreamStack(options: {
   readonly requestTimeoutSeconds?: number;
-  readonly apiEnv?: Readonly<Record<string, string>>;
-  readonly workerEnv?: Readonly<Record<string, string>>;
+  readonly apiEnv?: Environment;
+  /** A function is called when the stack is started. */
+  readonly workerEnv?: Environment | (() => Environment);
   /** Entries of the upstreams file besides its upstreams. */
   readonly upstreamsFile?: Readonly<Record<string, unknown>>;
   /** What the upstreams file says of the model besides its name. */
   readonly model?: Readonly<Record<string, unknown>>;
 }): () => UpstreamStack {
+  const { workerEnv = {} } = options;
   let stateDir: string;
   let started: UpstreamStack;
   beforeAll(async () => {
@@ -39,7 +43,7 @@ export function useUpstreamStack(options: {
       stateDir: join(stateDir, 'stack'),
       upstream: { kind: 'file', path },
       ...(options.apiEnv !== undefined && { apiEnv: options.apiEnv }),
-      ...(options.workerEnv !== undefined && { workerEnv: options.workerEnv }),
+      workerEnv: typeof workerEnv === 'function' ? workerEnv() : workerEnv,
     });
     started = { upstream, stack };
   }, 120_000);
