@@ -41,6 +41,25 @@ describe('where unknown input files are refused', () => {
   });
 });
 
+test.each([
+  ['http://example.com/', 'invalid_value'],
+  ['https://user:secret@example.com/', 'invalid_value'],
+  ['https://user@example.com/', 'invalid_value'],
+  ['/relative', 'invalid_value'],
+  ['https://', 'invalid_value'],
+  ['ftp://example.com/', 'invalid_value'],
+  ['', 'invalid_value'],
+  [`https://example.com/${'x'.repeat(2_048)}`, 'string_above_max_length'],
+  [['https://example.com/'], 'invalid_type'],
+])('the webhook address %j is refused', async (url, code) => {
+  api = await startApi();
+  const good = { input_file_id: 'file-1', endpoint, completion_window: '24h' };
+  const answer = await create(api, { ...good, webhook_url: url });
+  expect(answer.status).toBe(400);
+  expect(errorOf(answer)).toMatchObject({ param: 'webhook_url', code });
+  expect(answer.text).not.toContain('secret');
+});
+
 test('a webhook may be plain http where private receivers are allowed', async () => {
   api = await startApi({ settings: { webhookAllowedNetworks: ['10.0.0.0/8'] } });
   const good = { input_file_id: 'file-1', endpoint, completion_window: '24h' };
