@@ -80,7 +80,7 @@ export interface CompleteRequest {
 
 export const completeRequestSchema = z.object({
   part_ids: z.array(z.string()).min(1).max(uploadPartsMax),
-  md5: z.string().nullish(),
+  md5: z.string().meta({ pattern: '^[0-9a-fA-F]{32}$' }).nullish(),
 });
 
 export function parseCompleteRequest(body: unknown): CompleteRequest {

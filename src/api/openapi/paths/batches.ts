@@ -30,7 +30,7 @@ function create(rules: BatchRequestRules): Operation {
     tags,
     summary: 'Create a batch',
     description:
-      'Members that are not listed are ignored. Whether the input file exists and is valid is found out later: the batch then fails.',
+      'Members that are not listed are ignored. An input file that is not valid fails the batch later; so does one that does not exist, unless the server is set to refuse it here.',
     parameters: [idempotencyKey],
     requestBody: jsonBody('CreateBatchRequest', {
       input_file_id: 'file-fe60c7ab0f9a83b1c2d94e8f7a6b5c4d',
