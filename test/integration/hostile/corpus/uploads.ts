@@ -29,13 +29,13 @@ const partIds: readonly unknown[] = [
 
 export const uploadCases: readonly HostileCase[] = [
   ...bytes.map((value) =>
-    post(`bytes ${String(value)}`, '/v1/uploads', { ...good, bytes: value }, [400]),
+    post(`bytes ${JSON.stringify(value)}`, '/v1/uploads', { ...good, bytes: value }, [400]),
   ),
   ...filenames.map((value, at) =>
     post(`filename ${at}`, '/v1/uploads', { ...good, filename: value }, [400]),
   ),
   ...purposes.map((value) =>
-    post(`purpose ${String(value)}`, '/v1/uploads', { ...good, purpose: value }, [400]),
+    post(`purpose ${JSON.stringify(value)}`, '/v1/uploads', { ...good, purpose: value }, [400]),
   ),
   ...Object.keys(good).map((field) =>
     post(`no ${field}`, '/v1/uploads', { ...good, [field]: undefined }, [400]),
