@@ -1,5 +1,6 @@
 /** What Linux knows of a process: proc(5). */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { LocalError } from '../scripts/local/local-error';
 
 /** Ticks that `/proc` counts in a second, on every Linux of today (USER_HZ). */
@@ -15,6 +16,16 @@ export function cpuSeconds(pid: number): number {
     .split(' ');
   const ticks = (field: number): number => Number(fields[field - 3]);
   return (ticks(userTicksField) + ticks(systemTicksField)) / ticksPerSecond;
+}
+
+/** CPU seconds of the whole machine that were not idle so far, of all processors together. */
+function machineCpuSeconds(): number {
+  const [, ...ticks] = (/^cpu .*$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[0] ?? '').split(
+    / +/,
+  );
+  const [user, nice, system, , , irq, softIrq, steal] = ticks.map(Number);
+  const busy = [user, nice, system, irq, softIrq, steal];
+  return busy.reduce<number>((sum, count) => sum + (count ?? 0), 0) / ticksPerSecond;
 }
 
 export function rssBytes(pid: number): number {
@@ -39,6 +50,21 @@ export function startCpuClock(
     Object.fromEntries(
       before.map(([name, pid, start]) => [name, rounded(cpuSeconds(pid) - start)]),
     );
+}
+
+/**
+ * Measures the part of the machine's CPU time that others use from now on, the kernel's own threads
+ * among them.
+ */
+export function startOthersClock(pids: readonly number[]): () => number {
+  const startedAt = performance.now();
+  const used = (): number =>
+    machineCpuSeconds() - pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+  const before = used();
+  return () => {
+    const seconds = ((performance.now() - startedAt) / 1000) * cpus().length;
+    return rounded((used() - before) / seconds);
+  };
 }
 
 /** Three digits after the point are more than any of our numbers is good for. */

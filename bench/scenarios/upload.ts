@@ -7,7 +7,14 @@ import { say } from '../../scripts/cli/run-program';
 import type { Stack } from '../../scripts/local/stack';
 import { makeBenchFolder, startBenchStack } from '../bench-stack';
 import { parseNumbers } from '../parse-numbers';
-import { peakRssBytes, resetPeakRss, rounded, rssBytes, startCpuClock } from '../process-stats';
+import {
+  peakRssBytes,
+  resetPeakRss,
+  rounded,
+  rssBytes,
+  startCpuClock,
+  startOthersClock,
+} from '../process-stats';
 import { everyBar, type Findings } from '../report';
 import { writeInputFile } from '../request-lines';
 import { median, spread } from '../statistics';
@@ -22,6 +29,8 @@ const defaults = { gigabytes: 5, rounds: 3 };
 
 const ratioMin = 0.8;
 const rssGrowthBytesMax = 150e6;
+/** A run in which others used more of the machine in some turn proves nothing. */
+const othersShareMax = 0.15;
 const readBytes = 1024 * 1024;
 
 const contenders = ['put_object', 'plain_put', 'upload'] as const;
@@ -36,6 +45,7 @@ interface Turn {
   readonly bytesPerSecond: number;
   readonly rssGrowthBytes: number;
   readonly cpu: Readonly<Record<string, number>>;
+  readonly othersShare: number;
 }
 
 type Turns = Readonly<Record<Contender, Turn[]>>;
@@ -90,17 +100,20 @@ async function takeTurn(
   resetPeakRss(pids.api);
   const rssBefore = rssBytes(pids.api);
   const stopCpuClock = startCpuClock(pids);
+  const stopOthersClock = startOthersClock(Object.values(pids));
   const startedAt = performance.now();
   const remove = await send(stack, contender, file, signal);
   const turn = {
     bytesPerSecond: file.bytes / ((performance.now() - startedAt) / 1000),
     cpu: stopCpuClock(),
+    othersShare: stopOthersClock(),
     rssGrowthBytes: peakRssBytes(pids.api) - rssBefore,
   };
   await remove();
   say(
     `${contender}: ${megabytes(turn.bytesPerSecond)} MB/s, ` +
-      `API grew by ${megabytes(turn.rssGrowthBytes)} MB, CPU ${JSON.stringify(turn.cpu)} s`,
+      `API grew by ${megabytes(turn.rssGrowthBytes)} MB, CPU ${JSON.stringify(turn.cpu)} s, ` +
+      `others used ${Math.round(turn.othersShare * 100)} % of the machine`,
   );
   return turn;
 }
@@ -136,6 +149,9 @@ function findingsOf(turns: Turns, parameters: Findings['parameters']): Findings 
     ratio,
     ratio_to_plain_put: rounded(speed('upload') / speed('plain_put')),
     api_rss_growth_bytes: rssGrowth,
+    disturbed: Object.values(turns)
+      .flat()
+      .some((turn) => turn.othersShare > othersShareMax),
     bar: everyBar([
       { asks: `ratio of at least ${ratioMin}`, met: ratio >= ratioMin },
       {
@@ -162,6 +178,7 @@ function describe(turns: readonly Turn[]): Record<string, unknown> {
     spread: rounded(spread(speeds)),
     megabytes_per_second_of_rounds: speeds.map(megabytes),
     cpu_seconds_of_rounds: turns.map((turn) => turn.cpu),
+    others_cpu_share_of_rounds: turns.map((turn) => turn.othersShare),
   };
 }
 
