@@ -43,6 +43,10 @@ describe('recorded histories', () => {
     'shard-completed',
     'shard-cancelled',
     'shard-worker-killed',
+    'batch-notified',
+    'batch-notified-invalid',
+    'batch-notified-cancelled',
+    'notification',
     'sweep',
   ])('include %s', (shape) => {
     expect(names).toContain(shape);
@@ -78,6 +82,18 @@ describe('a change that histories do not allow is caught', () => {
       name: 'batch-completed-several-shards',
       from: /\/shard-\$\{/,
       to: '/part-${',
+    },
+    {
+      change: 'another id of a notification',
+      name: 'batch-notified',
+      from: /\/webhook-\$\{/,
+      to: '/hook-${',
+    },
+    {
+      change: 'no wait between two attempts at a webhook',
+      name: 'notification',
+      from: /await \(0, workflow_1\.sleep\)\(delayMs/,
+      to: 'await Promise.resolve(delayMs',
     },
   ])('$change', async ({ name, from, to }) => {
     const mutant = bundleCode.replace(from, to);

@@ -15,6 +15,9 @@ const partsOfKeys = [
   'compacted/',
   'sealed/',
   'uses/',
+  'webhooks/',
+  'webhook-secret',
+  'deliveries/',
 ];
 
 /** The strings of a source file, imports left out. */
