@@ -1,13 +1,13 @@
 /**
- * Publishes the live counts of the shards that this process runs: one object a batch, overwritten
+ * Publishes the live counts and tokens of the shards that this process runs: one object a batch, overwritten
  * about every second while something changes.
  *
  * The object keeps the entries of shards that this process has finished. The counts are those of
  * committed segments; readers take, for each shard, the entry with the highest epoch.
  */
-import type { BatchRef, ShardCounts, ShardRef } from '../src/domain/workflow-contract';
+import type { BatchRef, ShardRef } from '../src/domain/workflow-contract';
 import type { Logger } from '../src/observability/logger';
-import type { BatchStore, Progress } from '../src/storage/batch-store';
+import type { BatchStore, LiveProgress, Progress } from '../src/storage/batch-store';
 
 const intervalMs = 1_000;
 
@@ -24,7 +24,7 @@ interface Report {
 
 /** One running slice's side of the report. */
 export interface ShardProgress {
-  update(epoch: number, counts: ShardCounts): void;
+  update(epoch: number, done: LiveProgress): void;
   /** Publishes the last update; the slice reports no more. */
   close(): Promise<void>;
 }
@@ -43,8 +43,8 @@ export class ProgressReporter {
     const report = this.reports.get(shard.batchId) ?? this.start(shard);
     report.users += 1;
     return {
-      update: (epoch, counts) => {
-        const entry = [epoch, counts.completed, counts.failed] as const;
+      update: (epoch, { counts, usage }) => {
+        const entry = [epoch, counts.completed, counts.failed, usage] as const;
         report.entries = { ...report.entries, [shard.shardIndex]: entry };
         this.schedule(report);
       },

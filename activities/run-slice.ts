@@ -263,7 +263,7 @@ class Slice {
   private async commit(lines: readonly SegmentLine[]): Promise<void> {
     const { ledger } = this.open;
     await ledger.commit(lines);
-    this.progress.update(ledger.epoch, ledger.counts);
+    this.progress.update(ledger.epoch, ledger);
     await ledger.compact(segmentCountMax);
   }
 
@@ -272,7 +272,7 @@ class Slice {
     if (ledger.lineCount === shard.lineCount) {
       const seal = await ledger.seal();
       if (seal !== undefined) {
-        this.progress.update(ledger.epoch, seal.counts);
+        this.progress.update(ledger.epoch, seal);
         return sealedResult(seal);
       }
     } else if (this.reasons.has('time_up')) {
@@ -310,7 +310,7 @@ class Slice {
     const { cancelGraceMs, shutdownGraceMs, sliceDurationMs } = deps.settings;
     const context = Context.current();
     const { ledger } = open;
-    this.progress.update(ledger.epoch, ledger.counts);
+    this.progress.update(ledger.epoch, ledger);
     const heartbeat = setInterval(() => {
       context.heartbeat(this.heartbeat());
     }, heartbeatIntervalMs);

@@ -19,6 +19,7 @@
  */
 import { compactedBytesMin } from '../domain/limits';
 import type { ShardKeys } from '../domain/object-keys';
+import type { Usage } from '../domain/usage';
 import type { ShardCounts } from '../domain/workflow-contract';
 import { getJson, putJson } from '../storage/json-object';
 import type { ObjectStore } from '../storage/object-store';
@@ -115,6 +116,11 @@ export class ShardLedger {
     return countsOf(this.segments);
   }
 
+  /** Tokens of the answers that count. */
+  get usage(): Usage {
+    return totalUsage(this.segments);
+  }
+
   /** Ordinals of the lines that have an answer. */
   answeredOrdinals(): Set<number> {
     return new Set(this.segments.flatMap(({ index }) => [...index.ordinals]));
@@ -174,7 +180,7 @@ export class ShardLedger {
     if (objects === undefined) {
       return undefined;
     }
-    const seal: Seal = { ...objects, counts: this.counts, usage: totalUsage(this.segments) };
+    const seal: Seal = { ...objects, counts: this.counts, usage: this.usage };
     await this.nextEpoch(this.segments, seal);
     return seal;
   }

@@ -5,6 +5,7 @@ import type { BatchId, ProjectId } from '../domain/ids';
 import { isBatchId, madeAtMs } from '../domain/ids';
 import { batchKeys, batchesPrefix, openBatchesPrefixOf, openBatchKey } from '../domain/object-keys';
 import type { ShardPlan } from '../domain/shard-plan';
+import { addUsage, noUsage, type Usage } from '../domain/usage';
 import type { BatchRef, ShardCounts } from '../domain/workflow-contract';
 import { getJson, putJson } from './json-object';
 import { listIds } from './list-ids';
@@ -23,7 +24,16 @@ const readsInParallel = 16;
 const creatingMsMax = 60_000;
 
 /** Content of a progress object: per shard index, the epoch and what its segments hold. */
-export type Progress = Readonly<Record<string, readonly [number, number, number]>>;
+export type Progress = Readonly<Record<string, ProgressEntry>>;
+
+/** Epoch, completed, failed, and the tokens of these answers. */
+type ProgressEntry = readonly [number, number, number, Usage?];
+
+/** What of a running batch is done. */
+export interface LiveProgress {
+  readonly counts: ShardCounts;
+  readonly usage: Usage;
+}
 
 export class BatchStore {
   constructor(private readonly store: ObjectStore) {}
@@ -125,24 +135,24 @@ export class BatchStore {
     await putJson(this.store, keysOf(ref).progress(processName), progress);
   }
 
-  /** Live counts of a running batch: of every shard, what its highest epoch reports. */
-  async liveCounts(ref: BatchRef): Promise<ShardCounts> {
+  /** Of every shard, what its highest epoch reports. */
+  async liveProgress(ref: BatchRef): Promise<LiveProgress> {
     const page = await this.store.list(keysOf(ref).progressPrefix);
     const objects = await Promise.all(
       page.items.map(async (item) => await getJson<Progress>(this.store, item.key)),
     );
-    const newest = new Map<string, readonly [number, number, number]>();
+    const newest = new Map<string, ProgressEntry>();
     for (const [shard, entry] of objects.flatMap((object) => Object.entries(object?.value ?? {}))) {
       if (entry[0] >= (newest.get(shard)?.[0] ?? 0)) {
         newest.set(shard, entry);
       }
     }
-    return [...newest.values()].reduce<ShardCounts>(
-      (sum, [, completed, failed]) => ({
-        completed: sum.completed + completed,
-        failed: sum.failed + failed,
+    return [...newest.values()].reduce<LiveProgress>(
+      ({ counts, usage }, [, completed, failed, used = noUsage]) => ({
+        counts: { completed: counts.completed + completed, failed: counts.failed + failed },
+        usage: addUsage(usage, used),
       }),
-      { completed: 0, failed: 0 },
+      { counts: { completed: 0, failed: 0 }, usage: noUsage },
     );
   }
 

@@ -1,13 +1,13 @@
 /**
  * Batches as clients see them: the record, moved forward by an `end` that the workflow has not
- * recorded yet, with live counts while it runs. Needs the store only, no worker and no engine.
+ * recorded yet, with live counts and tokens while it runs. Needs the store only, no worker and no engine.
  */
 import type { BatchRecord } from '../../domain/batch';
 import { isTerminal, transition } from '../../domain/batch';
 import type { BatchId, ProjectId } from '../../domain/ids';
 import { isBatchId } from '../../domain/ids';
-import type { BatchRef, ShardCounts } from '../../domain/workflow-contract';
-import type { BatchStore } from '../../storage/batch-store';
+import type { BatchRef } from '../../domain/workflow-contract';
+import type { BatchStore, LiveProgress } from '../../storage/batch-store';
 import type { ListPage } from '../../storage/object-store';
 import { ApiError, quoted } from '../http/api-error';
 import { fillPage } from '../http/fill-page';
@@ -35,16 +35,16 @@ export async function viewBatch(batches: BatchStore, record: BatchRecord): Promi
     return record;
   }
   const ref = refOf(record);
-  const counts = await batches.liveCounts(ref);
+  const live = await batches.liveProgress(ref);
   const end = await batches.getEnd(ref);
   if (end === undefined) {
-    return withCounts(record, counts);
+    return withProgress(record, live);
   }
   // The counts of a batch that has ended may be gone by now; then its record is terminal.
   const latest = (await batches.get(ref)) ?? record;
   return isTerminal(latest.status)
     ? latest
-    : withCounts(transition(latest, { type: 'end_decided', end }), counts);
+    : withProgress(transition(latest, { type: 'end_decided', end }), live);
 }
 
 /** One page of views, newest first; an empty one behind a batch that the project does not have. */
@@ -79,9 +79,13 @@ export function refOf({ id, projectId }: BatchRecord): BatchRef {
 }
 
 /** The total is known once the input has been validated; until then nothing counts. */
-function withCounts(record: BatchRecord, live: ShardCounts): BatchRecord {
+function withProgress(record: BatchRecord, { counts, usage }: LiveProgress): BatchRecord {
   const { total } = record.requestCounts;
-  const completed = Math.min(live.completed, total);
-  const failed = Math.min(live.failed, total - completed);
-  return { ...record, requestCounts: { total, completed, failed } };
+  const completed = Math.min(counts.completed, total);
+  const failed = Math.min(counts.failed, total - completed);
+  return {
+    ...record,
+    requestCounts: { total, completed, failed },
+    usage: usage.totalTokens > 0 ? usage : record.usage,
+  };
 }

@@ -1,6 +1,7 @@
 import type OpenAI from 'openai';
 import { toBatchWire } from '../../../src/api/batches/batch.wire';
 import { isBatchId } from '../../../src/domain/ids';
+import { noUsage } from '../../../src/domain/usage';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store';
 import { errorOf, send, startApi, type ApiUnderTest } from './api-under-test';
 import { aBatch, createdAt, ends, finalized, invalid, passed } from './batch-events';
@@ -39,6 +40,21 @@ describe('a batch', () => {
       total: 10,
       completed: 9,
       failed: 1,
+    });
+  });
+
+  test('shows the tokens of the answers so far', async () => {
+    const ref = await aBatch(api);
+    await api.batches.apply(ref, passed);
+    expect((await api.client.batches.retrieve(ref.batchId)).usage).toBeNull();
+    const usage = { ...noUsage, inputTokens: 5, outputTokens: 2, totalTokens: 7 };
+    await api.batches.putProgress(ref, 'w1', { 0: [1, 3, 1, usage], 1: [1, 2, 0, usage] });
+    expect((await api.client.batches.retrieve(ref.batchId)).usage).toEqual({
+      input_tokens: 10,
+      input_tokens_details: { cached_tokens: 0 },
+      output_tokens: 4,
+      output_tokens_details: { reasoning_tokens: 0 },
+      total_tokens: 14,
     });
   });
 

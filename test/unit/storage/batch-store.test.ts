@@ -1,5 +1,6 @@
 import type { BatchEnd, NewBatch } from '../../../src/domain/batch';
 import { makeBatchId, makeFileId } from '../../../src/domain/ids';
+import { noUsage, type Usage } from '../../../src/domain/usage';
 import { BatchStore } from '../../../src/storage/batch-store';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store';
 
@@ -64,10 +65,17 @@ describe('BatchStore', () => {
 
   it('counts each shard once, by its highest epoch', async () => {
     const batches = new BatchStore(new MemoryObjectStore());
-    await batches.putProgress(ref, 'worker-a', { 0: [2, 10, 1], 1: [1, 5, 0] });
-    await batches.putProgress(ref, 'worker-b', { 0: [1, 9, 0], 1: [3, 7, 2] });
+    const tokens = (totalTokens: number): Usage => ({ ...noUsage, totalTokens });
+    await batches.putProgress(ref, 'worker-a', { 0: [2, 10, 1, tokens(8)], 1: [1, 5, 0] });
+    await batches.putProgress(ref, 'worker-b', {
+      0: [1, 9, 0, tokens(7)],
+      1: [3, 7, 2, tokens(4)],
+    });
 
-    expect(await batches.liveCounts(ref)).toEqual({ completed: 17, failed: 3 });
+    expect(await batches.liveProgress(ref)).toEqual({
+      counts: { completed: 17, failed: 3 },
+      usage: tokens(12),
+    });
   });
 
   it('lists batches newest first, page by page', async () => {
