@@ -54,7 +54,7 @@ export interface InferenceActivities {
   runSlice(input: SliceInput): Promise<SliceResult>;
 }
 
-/** Each holds a table of up to 128 MB at five million lines. */
+/** Each takes up to 110 MB at five million lines. */
 const validationsInParallelMax = 2;
 
 export function createControlActivities(deps: ActivityDeps): ControlActivities {

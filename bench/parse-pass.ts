@@ -1,15 +1,19 @@
 /**
  * What the validator is compared with: every line of a file cut out and given to `JSON.parse`, and
- * nothing else. Its one argument is the file's path as JSON, its one line on standard output a
+ * nothing else. Its one argument is a {@link ParseTask} as JSON, its one line on standard output a
  * {@link PassResult}.
  */
 import { readChunks } from './read-chunks';
 import { timedPass } from './timed-pass';
 
+export interface ParseTask {
+  readonly path: string;
+}
+
 const lineFeed = 0x0a;
 
 async function main(): Promise<void> {
-  const path = JSON.parse(process.argv[2] ?? '') as string;
+  const { path } = JSON.parse(process.argv[2] ?? '') as ParseTask;
   const result = await timedPass(() => Promise.resolve(parseLines(path)));
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }

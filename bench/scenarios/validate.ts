@@ -7,6 +7,7 @@ import { say } from '../../scripts/cli/run-program';
 import { benchModel, makeBenchFolder } from '../bench-stack';
 import { startProgram } from '../child-program';
 import { parseNumbers } from '../parse-numbers';
+import type { ParseTask } from '../parse-pass';
 import { rounded } from '../process-stats';
 import { everyBar, type Findings } from '../report';
 import { median, spread } from '../statistics';
@@ -33,12 +34,13 @@ export async function runValidate(
     const path = join(folder.path, 'input.jsonl');
     say(`Writing a file of ${parameters.lines} lines …`);
     await writeVariedLines(path, parameters.lines, parameters['line-bytes']);
-    const task: ValidatorTask = { path, model: benchModel };
+    const parseTask: ParseTask = { path };
+    const validatorTask: ValidatorTask = { path, model: benchModel };
     const parsed: PassResult[] = [];
     const validated: PassResult[] = [];
     while (validated.length < parameters.runs) {
-      parsed.push(await runPass('parse-pass', path, abort.signal));
-      validated.push(await runPass('validator-pass', task, abort.signal));
+      parsed.push(await runPass('parse-pass', parseTask, abort.signal));
+      validated.push(await runPass('validator-pass', validatorTask, abort.signal));
     }
     const { size } = statSync(path);
     return findingsOf({ parsed, validated }, { ...parameters, file_bytes: size });

@@ -96,6 +96,16 @@ const oddBytes = [
   0x00, 0x1f, 0x22, 0x5c, 0x7f, 0x80, 0xbf, 0xc0, 0xc3, 0xe2, 0xed, 0xf0, 0xf5, 0xff,
 ];
 
+/** Members that may make a line invalid where they do not make it something else than JSON. */
+const members = [
+  ...['"stream":true,', '"stream":false,', '"model":"other",', `"model":"${model}",`, '"x":0,'],
+  ...['"custom_id":"x",', '"custom_id":"",', '"custom_id":7,', '"method":"GET",', '"url":"/",'],
+  ...['"messages":null,', '"messages":0,', '"body":{},', '"body":null,', '"__proto__":{},'],
+  ...['"str\\u0065am":true,', '"mod\\u0065l":"other",', '"\\u0062ody":0,', '"url":null,'],
+  ...[97, 98, 99, 100].map((depth) => `"x":${'['.repeat(depth)}${']'.repeat(depth)},`),
+  ...[97, 98, 99, 100].map((depth) => `"x":${'{"":'.repeat(depth)}0${'}'.repeat(depth)},`),
+];
+
 type Mutation = (random: Random, line: Buffer) => Buffer;
 
 function spliced(line: Buffer, at: number, removed: number, inserted: Buffer | string): Buffer {
@@ -106,8 +116,17 @@ function spliced(line: Buffer, at: number, removed: number, inserted: Buffer | s
   ]);
 }
 
+function withMember(random: Random, line: Buffer): Buffer {
+  const from = random.below(line.length);
+  const place = random.of(['{', ',']);
+  const at = Math.max(line.indexOf(place, from), line.indexOf(place));
+  return spliced(line, at + 1, 0, random.of(members));
+}
+
 const mutations: readonly Mutation[] = [
   (_, line) => line,
+  withMember,
+  withMember,
   (random, line) => spliced(line, random.below(line.length), 0, random.of(tokens)),
   (random, line) => spliced(line, random.below(line.length), 1, random.of(tokens)),
   (random, line) => spliced(line, random.below(line.length), random.below(3), ''),
