@@ -14,7 +14,7 @@ client = OpenAI(
 )
 
 # Some are answered at once and some later, so that there is progress to be seen.
-lines = request_lines(4) + request_lines(200, "[[slow:1500]] {}").replace("request-", "slow-")
+lines = request_lines(4) + request_lines(60, "[[slow:700]] {}").replace("request-", "slow-")
 file = client.files.create(file=("batch.jsonl", lines.encode()), purpose="batch")
 batch = client.batches.create(
     input_file_id=file.id,
