@@ -32,7 +32,10 @@ export async function takeTurn(deps: ActivityDeps, input: TakeTurnInput): Promis
   });
 }
 
-/** How many batches have to end before this one may run. */
+/**
+ * How many batches have to end before this one may run; at most, as some may have ended. Only as many
+ * records are read as may run: hundreds of batches that wait would otherwise read each other's.
+ */
 async function countBefore(
   { batches, now }: ActivityDeps,
   { ref, runningBatchesMax }: TakeTurnInput,
@@ -42,8 +45,8 @@ async function countBefore(
   if (older.length < runningBatchesMax) {
     return 0;
   }
-  const unfinished = await batches.unfinished(older, now());
-  return Math.max(0, unfinished.length + 1 - runningBatchesMax);
+  const running = await batches.unfinished(older, now(), runningBatchesMax);
+  return running.length < runningBatchesMax ? 0 : older.length + 1 - runningBatchesMax;
 }
 
 /** Ids carry an inverted timestamp. */
@@ -55,7 +58,7 @@ function notYet(before: number): ApplicationFailure {
   const delaySeconds = Math.min(delaySecondsMax, Math.max(delaySecondsMin, before));
   return ApplicationFailure.create({
     type: 'NotItsTurn',
-    message: `Other batches of the project go first; ${before} of them have to end before this one runs`,
+    message: `Other batches of the project go first; up to ${before} of them have to end before this one runs`,
     nextRetryDelay: delaySeconds * 1000,
     category: ApplicationFailureCategory.BENIGN,
   });

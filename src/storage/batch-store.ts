@@ -159,11 +159,16 @@ export class BatchStore {
   /**
    * Those of some batches with a marker that have not ended, with their records; `undefined` for one
    * that is just being created. A marker may outlive the end of its batch for a moment, and one
-   * whose batch never came to be stays until it is swept: neither counts.
+   * whose batch never came to be stays until it is swept: neither counts. Once there are `enough`, the
+   * rest is not looked at.
    */
-  async unfinished(refs: readonly BatchRef[], nowMs: number): Promise<(BatchRecord | undefined)[]> {
+  async unfinished(
+    refs: readonly BatchRef[],
+    nowMs: number,
+    enough = Infinity,
+  ): Promise<(BatchRecord | undefined)[]> {
     const unfinished: (BatchRecord | undefined)[] = [];
-    for (let from = 0; from < refs.length; from += readsInParallel) {
+    for (let from = 0; from < refs.length && unfinished.length < enough; from += readsInParallel) {
       const some = refs.slice(from, from + readsInParallel);
       const read = some.map(async (ref) => ({ ref, record: await this.get(ref) }));
       for (const { ref, record } of await Promise.all(read)) {

@@ -88,3 +88,13 @@ test('waiting is no fault that anybody has to hear of', async () => {
     category: 'BENIGN',
   });
 });
+
+test('a batch that waits behind many reads the records of few', async () => {
+  const refs = await openBatches(60);
+  world.store.calls.length = 0;
+  expect(await turnsOf(refs.slice(-1), 1)).toEqual(['waits 30000']);
+  const reads = world.store.calls.filter(
+    ({ name, key }) => name === 'get' && key.endsWith('/record.json'),
+  );
+  expect(reads.length).toBeLessThan(20);
+});
