@@ -186,6 +186,10 @@ async function finish(
     }
     return now;
   }
+  if (now?.status !== 'completing') {
+    // It took so long that a sweep has given the upload up; what was assembled is on the agenda.
+    throw now === undefined ? uploadNotFound(upload.id) : wrongStatus(now, now.status);
+  }
   await files.create(file);
   await uploads.apply(ref, { type: 'completed' });
   await uploads.removeParts(ref);

@@ -14,6 +14,7 @@ export class WatchedStore extends MemoryObjectStore {
   /** Gets `begun` and `failed` of each streamed write. */
   readonly writes = new PassThrough({ objectMode: true });
   beforeConcatenate: () => Promise<void> = nothing;
+  afterConcatenate: () => Promise<void> = nothing;
   afterStream: () => Promise<void> = nothing;
 
   override async putStream(key: string, source: Readable): Promise<ObjectInfo> {
@@ -30,7 +31,9 @@ export class WatchedStore extends MemoryObjectStore {
 
   override async concatenate(key: string, slices: readonly ObjectSlice[]): Promise<ObjectInfo> {
     await this.beforeConcatenate();
-    return await super.concatenate(key, slices);
+    const info = await super.concatenate(key, slices);
+    await this.afterConcatenate();
+    return info;
   }
 }
 

@@ -316,4 +316,14 @@ describe('the sweep', () => {
     expect(await sweep(id, daySeconds)).toBe(true);
     expect((await storedKeys()).filter((key) => key.includes(id))).toEqual([]);
   });
+
+  test('lets nobody complete an upload that it has given up', async () => {
+    const { id } = await world.anUpload(3);
+    const part_ids = await world.addParts(id, 'abc');
+    world.store.afterConcatenate = async () => {
+      expect(await sweep(id, daySeconds)).toBe(true);
+    };
+    expect((await world.post(`/${id}/complete`, { part_ids })).status).toBe(404);
+    expect((await world.api.client.files.list()).data).toEqual([]);
+  });
 });
