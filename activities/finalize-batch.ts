@@ -113,6 +113,12 @@ async function writeFile(
   const slices = file.parts.map(({ key, sizeBytes }) => ({ key, offset: 0, length: sizeBytes }));
   const { sizeBytes } = await deps.store.concatenate(content, slices);
   const createdAt = nowSeconds(deps);
+  if (await hasEnded(deps, batch)) {
+    // Another run was faster. If the file is deleted by now, its bytes have just come back.
+    const isDeleted = false;
+    await deps.files.sweep(batch.projectId, { fileId: file.id, isDeleted }, createdAt);
+    return file.id;
+  }
   await deps.files.create({
     id: file.id,
     projectId: batch.projectId,
@@ -123,4 +129,9 @@ async function writeFile(
     purpose: 'batch_output',
   });
   return file.id;
+}
+
+async function hasEnded({ batches }: ActivityDeps, batch: BatchRecord): Promise<boolean> {
+  const now = await batches.get({ projectId: batch.projectId, batchId: batch.id });
+  return now === undefined || isTerminal(now.status);
 }

@@ -20,7 +20,7 @@ import {
   startedAt,
 } from '../../support/batches';
 import { answered } from '../../support/fake-dispatcher';
-import { textOf } from '../../support/faulty-object-store';
+import { keysBelow, textOf, type Fate } from '../../support/faulty-object-store';
 import { ordinals } from '../../support/slice-world';
 
 const outputId = aFileId(2);
@@ -228,6 +228,22 @@ describe('finalizing again', () => {
       expect(await recordOf(world, ref)).toMatchObject({ status: 'completed' });
     },
   );
+
+  it('does not bring back a file that was deleted after the faster of two runs', async () => {
+    const { ref } = await aFinishedBatch(3);
+    let isFirst = true;
+    world.store.fateOf = async ({ name }): Promise<Fate> => {
+      if (name === 'concatenate' && isFirst) {
+        isFirst = false;
+        await finalize(ref);
+        await world.deps.files.delete(projectId, outputId);
+      }
+      return 'works';
+    };
+    await finalize(ref);
+    expect(await keysBelow(world.store, fileKeys(projectId, outputId).prefix)).toEqual([]);
+    expect(await recordOf(world, ref)).toMatchObject({ status: 'completed' });
+  });
 
   it('keeps the time at which the files came to be', async () => {
     const { ref } = await aFinishedBatch(3);
