@@ -1,7 +1,8 @@
 /** What an e-mail says about a batch that has ended: ids and numbers, nothing of any request. */
 import type { BatchRecord } from '../domain/batch';
+import { isFileId } from '../domain/ids';
 import type { Mail } from './mailer';
-import { endedAt } from './webhook-event.wire';
+import { eventTime } from './webhook-event.wire';
 
 export function batchMail(batch: BatchRecord, addresses: Pick<Mail, 'to' | 'recipients'>): Mail {
   return {
@@ -9,7 +10,7 @@ export function batchMail(batch: BatchRecord, addresses: Pick<Mail, 'to' | 'reci
     messageId: `${batch.id}.${batch.status}`,
     subject: `Batch ${batch.id} ${batch.status}`,
     text: textOf(batch),
-    date: new Date(endedAt(batch) * 1000),
+    date: new Date(eventTime(batch) * 1000),
   };
 }
 
@@ -21,9 +22,10 @@ function textOf(batch: BatchRecord): string {
     ['Status', batch.status],
     ['Endpoint', batch.endpoint],
     ['Created', shownTime(batch.createdAt)],
-    ['Ended', shownTime(endedAt(batch))],
+    ['Ended', shownTime(eventTime(batch))],
     ['Requests', `${total} (${completed} completed, ${failed} failed)`],
-    ['Input file', batch.inputFileId],
+    // Whatever the client wrote, when it is no id.
+    ['Input file', isFileId(batch.inputFileId) ? batch.inputFileId : 'unknown'],
     ['Output file', batch.outputFileId ?? 'none'],
     ['Error file', batch.errorFileId ?? 'none'],
   ];

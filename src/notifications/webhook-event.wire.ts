@@ -1,5 +1,5 @@
 /** OpenAI's webhook event. It names the batch only: whoever is told asks the API for the rest. */
-import { isTerminal, type BatchRecord, type TerminalStatus } from '../domain/batch';
+import { endedAt, isTerminal, type BatchRecord } from '../domain/batch';
 import { webhookEventId, type WebhookEventType } from '../domain/webhook';
 
 /** `undefined` while the batch has not ended. */
@@ -8,14 +8,8 @@ export function eventTypeOf(batch: BatchRecord): WebhookEventType | undefined {
 }
 
 /** Unix seconds of a batch's end; those of its creation while it has not ended. */
-export function endedAt(batch: BatchRecord): number {
-  const times: Readonly<Record<TerminalStatus, number | null>> = {
-    completed: batch.completedAt,
-    failed: batch.failedAt,
-    expired: batch.expiredAt,
-    cancelled: batch.cancelledAt,
-  };
-  return (isTerminal(batch.status) ? times[batch.status] : null) ?? batch.createdAt;
+export function eventTime(batch: BatchRecord): number {
+  return endedAt(batch) ?? batch.createdAt;
 }
 
 /**
@@ -28,7 +22,7 @@ export function webhookBody(batch: BatchRecord, type: WebhookEventType): Buffer 
       id: webhookEventId(batch.id),
       object: 'event',
       type,
-      created_at: endedAt(batch),
+      created_at: eventTime(batch),
       data: { id: batch.id },
     }),
   );

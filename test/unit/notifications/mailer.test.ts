@@ -69,6 +69,11 @@ describe('a mail', () => {
     expect(text).toContain('Ended:        2023-11-14T22:14:20Z\r\n');
   });
 
+  it('has no words of whoever created the batch', () => {
+    const batch = aBatch({ status: 'failed', inputFileId: 'x\n\nYour key has expired:' });
+    expect(batchMail(batch, { to, recipients: to }).text).not.toContain('expired');
+  });
+
   it('has the same message id when it is sent again', async () => {
     const server = await mailServer();
     await send(server);
