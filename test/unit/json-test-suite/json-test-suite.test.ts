@@ -2,10 +2,7 @@
  * The cases of JSONTestSuite (Nicolas Seriot, MIT licence), restated in `cases.txt`: a name, a space and
  * the text, with `<ff>` for a byte that cannot be seen. Each stands as a value in a request line,
  * which is checked twice: as it comes, and written so that the scanner leaves it to `JSON.parse`.
- *
- * Left out are the cases with raw line feeds, which end a line here: `y_array_with_1_and_newline`,
- * `y_object_with_newlines`, `y_structure_trailing_newline`, `n_array_newlines_unclosed`,
- * `n_array_unclosed_with_new_lines` and `n_string_unescaped_newline`.
+ * Cases with raw line feeds are apart: a line feed ends a line here, wherever it stands.
  */
 import { InputCheck } from '../../../activities/input-check';
 import { LineScanner } from '../../../src/scanner/line-scanner';
@@ -24,6 +21,14 @@ const long: readonly Case[] = [
   ['i_structure_500_nested_arrays', Buffer.from('['.repeat(500) + ']'.repeat(500))],
 ];
 const cases = [...listed, ...long];
+const withLineFeeds: readonly Case[] = [
+  ['y_array_with_1_and_newline', Buffer.from('[1\n]')],
+  ['y_object_with_newlines', Buffer.from('{\n"a": "b"\n}')],
+  ['y_structure_trailing_newline', Buffer.from('["a"]\n')],
+  ['n_array_newlines_unclosed', Buffer.from('["a",\n4\n,1,')],
+  ['n_array_unclosed_with_new_lines', Buffer.from('[1,\n1\n,1')],
+  ['n_string_unescaped_newline', Buffer.from('["new\nline"]')],
+];
 
 type Case = readonly [string, Buffer];
 
@@ -50,15 +55,18 @@ function lineWith(customId: string, value: Buffer): Buffer {
   ]);
 }
 
-test.each(cases)('%s', (name, value) => {
-  const input = { fileBytes: 1_000, hashKey: [1n, 2n] } as const;
+function aCheck(): InputCheck {
   const rules = {
     endpoint: '/v1/chat/completions',
     hasModel: () => true,
     limits: { batchLinesMax: 10, embeddingInputsMax: null },
     mixedModels: 'refuse',
   } as const;
-  const check = new InputCheck(rules, input);
+  return new InputCheck(rules, { fileBytes: 1_000, hashKey: [1n, 2n] });
+}
+
+test.each(cases)('%s', (name, value) => {
+  const check = aCheck();
   const found = [
     ...check.add(lineWith('first', Buffer.from('0'))),
     ...check.add(lineWith('plain', value)),
@@ -98,8 +106,20 @@ test.each(cases)('%s, by the scanner alone', (name, value) => {
   expect(certified).toBe(isAccepted(name) ? 1 : 0);
 });
 
+test.each(withLineFeeds)('%s, of which no line is one', (_, value) => {
+  const check = aCheck();
+  const lines = lineWith('plain', value);
+  const found = [...check.add(lineWith('first', Buffer.from('0'))), ...check.add(lines)];
+  const lineCount = lines.toString().split('\n').length - 1;
+  expect(found.map(({ line, code }) => [line, code])).toEqual(
+    Array.from({ length: lineCount }, (_each, index) => [index + 2, 'invalid_json_line']),
+  );
+});
+
 test('every case is there', () => {
   const count = (prefix: string): number =>
-    new Set(cases.map(([name]) => name).filter((name) => name.startsWith(prefix))).size;
-  expect([count('y_'), count('n_'), count('i_')]).toEqual([92, 185, 35]);
+    new Set(
+      [...cases, ...withLineFeeds].map(([name]) => name).filter((name) => name.startsWith(prefix)),
+    ).size;
+  expect([count('y_'), count('n_'), count('i_')]).toEqual([95, 188, 35]);
 });
