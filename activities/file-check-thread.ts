@@ -6,12 +6,16 @@ import type { ThreadInput, ThreadReply, ThreadRequest } from './threaded-file-ch
 /** Every second byte may be a bad line: errors become text before there are a million of them. */
 const pieceBytes = 131_072;
 
+// A bad line is an exception of `JSON.parse`, and nobody looks at its stack.
+Error.stackTraceLimit = 0;
+
 const { rules, facts } = workerData as ThreadInput;
 const check = createInputCheck(rules, facts);
 
 parentPort?.on('message', (request: ThreadRequest) => {
   const reply = replyTo(request);
-  parentPort?.postMessage(reply, reply.block === undefined ? [] : [reply.block]);
+  const buffers = reply.found.errorLines.map(({ buffer }) => buffer as ArrayBuffer);
+  parentPort?.postMessage(reply, reply.block === undefined ? buffers : [...buffers, reply.block]);
 });
 
 function replyTo(request: ThreadRequest): ThreadReply {

@@ -7,10 +7,10 @@ export interface FileRules extends Omit<InputRules, 'hasModel'> {
   readonly models: readonly string[];
 }
 
-/** Bad lines, each as a line of JSON: the form in which all of them are stored. */
+/** Bad lines, each as a line of JSON in UTF-8: the form in which all of them are stored. */
 export interface FoundErrors {
   readonly errorCount: number;
-  readonly errorLines: string;
+  readonly errorLines: readonly Uint8Array[];
 }
 
 export interface FileCheckEnd {
@@ -58,17 +58,18 @@ export function createInputCheck({ models, ...rules }: FileRules, facts: InputFa
 }
 
 export function toFoundErrors(errors: readonly BatchError[]): FoundErrors {
-  return {
-    errorCount: errors.length,
-    errorLines: errors.map((error) => `${JSON.stringify(error)}\n`).join(''),
-  };
+  if (errors.length === 0) {
+    return nothingFound;
+  }
+  const text = errors.map((error) => `${JSON.stringify(error)}\n`).join('');
+  return { errorCount: errors.length, errorLines: [new TextEncoder().encode(text)] };
 }
 
-export const nothingFound: FoundErrors = { errorCount: 0, errorLines: '' };
+export const nothingFound: FoundErrors = { errorCount: 0, errorLines: [] };
 
 export function joined(left: FoundErrors, right: FoundErrors): FoundErrors {
   return {
     errorCount: left.errorCount + right.errorCount,
-    errorLines: left.errorLines + right.errorLines,
+    errorLines: [...left.errorLines, ...right.errorLines],
   };
 }

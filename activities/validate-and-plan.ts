@@ -199,16 +199,19 @@ class ErrorsObject {
     private readonly ref: BatchRef,
   ) {}
 
-  async write({ errorCount, errorLines }: FoundErrors): Promise<void> {
-    if (errorCount === 0) {
-      return;
+  async write({ errorLines }: FoundErrors): Promise<void> {
+    for (const lines of errorLines) {
+      await this.writeLines(lines);
     }
+  }
+
+  private async writeLines(lines: Uint8Array): Promise<void> {
     const stream = (this.stream ??= this.open());
     if (stream.destroyed) {
       // It would never drain.
       throw stream.errored ?? new Error('The list of bad lines has ended early');
     }
-    if (!stream.write(errorLines)) {
+    if (!stream.write(lines)) {
       await once(stream, 'drain');
     }
   }

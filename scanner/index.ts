@@ -99,6 +99,18 @@ export function addCustomId(bytes: usize): bool {
   return insert(hash(scratchAt, bytes));
 }
 
+/** Whether a line is one JSON value of bounded depth. */
+export function isJson(from: usize): bool {
+  const behind = value(space(from), 0);
+  return behind != nowhere && load<u8>(space(behind)) == LINE_FEED;
+}
+
+/** How many elements the list at this address has; the list is valid. */
+export function countElements(from: usize): i32 {
+  list(from, 1);
+  return elements;
+}
+
 // ---- Lines ----
 
 /**

@@ -32,6 +32,10 @@ export interface UncertifiedLine {
   /** Where the line begins in the file. */
   readonly offset: number;
   readonly isTooLong: boolean;
+  /** Whether it is one value of strict JSON in at most 100 levels, if it is UTF-8. */
+  readonly isJson: () => boolean;
+  /** How many elements a list has that begins so many bytes into a line that is JSON. */
+  readonly countElements: (at: number) => number;
 }
 
 export interface CertifiedLines {
@@ -147,7 +151,13 @@ export class LineScanner {
     const offset = this.blockOffset;
     this.blockOffset += this.longLineBytes + 1;
     this.longLineBytes = undefined;
-    this.visitor.onUncertifiedLine({ bytes: Buffer.alloc(0), offset, isTooLong: true });
+    this.visitor.onUncertifiedLine({
+      bytes: Buffer.alloc(0),
+      offset,
+      isTooLong: true,
+      isJson: () => false,
+      countElements: () => 0,
+    });
     return piece.subarray(end + 1);
   }
 
@@ -231,6 +241,8 @@ export class LineScanner {
       bytes: this.memory.subarray(at, isTooLong ? at : end),
       offset: at - this.blockAt + this.blockOffset,
       isTooLong,
+      isJson: () => this.instance.isJson(at) !== 0,
+      countElements: (within) => this.instance.countElements(at + within),
     });
     return end + 1;
   }

@@ -17,6 +17,9 @@ export interface ScannerInstance {
   addModel(bytes: number): void;
   /** 1 when the ID is new, otherwise 0. */
   addCustomId(bytes: number): number;
+  /** 1 or 0. */
+  isJson(from: number): number;
+  countElements(from: number): number;
   scan(from: number, end: number, linesMax: number): number;
 }
 

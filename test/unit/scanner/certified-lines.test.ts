@@ -1,12 +1,15 @@
 /**
  * Holds the scanner against `isUtf8`, `JSON.parse` and the rules, over mutants of valid lines: whatever
- * it certifies must be valid by them, with a custom ID and a model that are those they see.
+ * it certifies must be valid by them, with a custom ID and a model that are those they see. Of what it
+ * does not certify it must know whether it is JSON, and the outline must be judged like the line.
  *
  * `LONGHAUL_FUZZ_LINES` asks for more mutants, `LONGHAUL_FUZZ_SEED` for others.
  */
 import { isUtf8 } from 'node:buffer';
+import { isDeepStrictEqual } from 'node:util';
+import { firstByte, outlineOf } from '../../../activities/line-outline';
 import { checkRequestLine, type CheckedLine } from '../../../src/domain/request-line';
-import { LineScanner } from '../../../src/scanner/line-scanner';
+import { LineScanner, type UncertifiedLine } from '../../../src/scanner/line-scanner';
 import { model } from '../../support/batches';
 
 const lineCount = Number(process.env['LONGHAUL_FUZZ_LINES'] ?? 100_000);
@@ -14,6 +17,7 @@ const seed = Number(process.env['LONGHAUL_FUZZ_SEED'] ?? Date.now() % 1_000_000)
 const fileLines = 500;
 const depthMax = 100;
 const lineFeed = 0x0a;
+const openBrace = 0x7b;
 
 /** Numbers that look random, and are the same again with the same seed. */
 class Random {
@@ -160,36 +164,63 @@ function mutantFile(
   return Buffer.concat(lines);
 }
 
-function depthOf(value: unknown): number {
-  return typeof value === 'object' && value !== null
-    ? 1 + Math.max(0, ...Object.values(value).map(depthOf))
-    : 0;
+/** Of the text: a value that is replaced by another one under the same key counts. */
+function depthOf(json: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (const bracket of json.replaceAll(/"(?:[^"\\]|\\.)*"|[^[\]{}]/g, '')) {
+    depth += '[{'.includes(bracket) ? 1 : -1;
+    deepest = Math.max(deepest, depth);
+  }
+  return deepest;
 }
 
-/** `undefined` when the line is not valid. */
-function checkedByRules(line: Buffer): CheckedLine | undefined {
+const rules = {
+  endpoint: '/v1/chat/completions',
+  hasModel: (name: string) => name === model,
+} as const;
+
+/** `undefined` when the line is not JSON. */
+function parsed(line: Buffer): unknown {
   try {
-    const value: unknown = JSON.parse(line.toString('utf8'));
-    const rules = {
-      endpoint: '/v1/chat/completions',
-      hasModel: (name: string) => name === model,
-    } as const;
-    const checked = checkRequestLine(value, rules);
-    const isValid = isUtf8(line) && checked.problems.length === 0 && depthOf(value) <= depthMax;
-    return isValid ? checked : undefined;
+    const text = line.toString('utf8');
+    const value: unknown = JSON.parse(text);
+    return isUtf8(line) && depthOf(text) <= depthMax ? value : undefined;
   } catch {
     return undefined;
   }
 }
 
+/** `undefined` when the line is not valid. */
+function checkedByRules(line: Buffer): CheckedLine | undefined {
+  const checked = checkRequestLine(parsed(line), rules);
+  return checked.problems.length === 0 ? checked : undefined;
+}
+
+function isOutlinedRightly(line: UncertifiedLine): boolean {
+  const value = parsed(line.bytes);
+  if (value === undefined) {
+    return !isUtf8(line.bytes) || !line.isJson();
+  }
+  const checked = checkRequestLine(value, rules);
+  return (
+    line.isJson() &&
+    (firstByte(line.bytes, 0) !== openBrace ||
+      isDeepStrictEqual(checkRequestLine(outlineOf(line, 'messages'), rules), checked))
+  );
+}
+
 interface Scanned {
   readonly certified: readonly number[];
+  /** Lines that were not certified, and not outlined rightly. */
+  readonly bad: readonly string[];
   /** Whether the ID is among those that the scanner has added for certified lines. */
   readonly hasAdded: (customId: string) => boolean;
 }
 
 function scan(file: Buffer, cut: number): Scanned {
   const certified: number[] = [];
+  const bad: string[] = [];
   const scanner = new LineScanner(
     {
       url: '/v1/chat/completions',
@@ -205,14 +236,18 @@ function scan(file: Buffer, cut: number): Scanned {
       onCertifiedLines: ({ count, offsetOf }) => {
         certified.push(...Array.from({ length: count }, (_, index) => offsetOf(index)));
       },
-      onUncertifiedLine: () => undefined,
+      onUncertifiedLine: (line) => {
+        if (!isOutlinedRightly(line)) {
+          bad.push(line.bytes.toString('latin1'));
+        }
+      },
     },
   );
   scanner.acceptModel(model);
   scanner.add(file.subarray(0, cut));
   scanner.add(file.subarray(cut));
   scanner.end();
-  return { certified, hasAdded: (customId) => !scanner.addCustomId(customId) };
+  return { certified, bad, hasAdded: (customId) => !scanner.addCustomId(customId) };
 }
 
 test(`whatever is certified is valid (seed ${seed})`, () => {
@@ -221,7 +256,8 @@ test(`whatever is certified is valid (seed ${seed})`, () => {
   const counts = { lines: 0, valid: 0, certified: 0, bad: [] as string[] };
   while (counts.lines < lineCount) {
     const file = mutantFile(random, templates, random.of([mutations, byteMutations]));
-    const { certified, hasAdded } = scan(file, random.below(file.length));
+    const { certified, bad, hasAdded } = scan(file, random.below(file.length));
+    counts.bad.push(...bad);
     const left = new Set(certified);
     for (let offset = 0; offset < file.length;) {
       const line = file.subarray(offset, file.indexOf(lineFeed, offset));
