@@ -53,12 +53,19 @@ async function readBytes(request: IncomingMessage): Promise<Buffer> {
     request.on('end', () => {
       resolve(Buffer.concat(chunks));
     });
-    request.on('error', reject);
+    // Node tells of a client that goes away with an error, which is no fault of ours.
+    request.on('error', () => {
+      reject(brokenOff());
+    });
     request.on('close', () => {
       clearTimeout(timer);
-      reject(new ApiError('invalidRequest', 'The request ended before its body was complete.'));
+      reject(brokenOff());
     });
   });
+}
+
+function brokenOff(): ApiError {
+  return new ApiError('invalidRequest', 'The request ended before its body was complete.');
 }
 
 function tooLarge(): ApiError {

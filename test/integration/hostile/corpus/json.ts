@@ -164,7 +164,16 @@ const contentTypes: readonly (readonly [string, readonly (readonly [string, stri
   ['application/json in br', [json, ['Content-Encoding', 'br']]],
 ];
 
+/** The client goes away after so much of the body. */
+const cutBodies = Array.from({ length: 10 }, (_, index) => {
+  const whole = JSON.stringify(good);
+  const end = Math.floor((index * whole.length) / 10);
+  const cut = create(`the client goes away after ${end} bytes`, whole, 'cut');
+  return { ...cut, bytes: cut.bytes.subarray(0, cut.bytes.length - whole.length + end) };
+});
+
 export const jsonCases: readonly HostileCase[] = [
+  ...cutBodies,
   ...noJson.map(([name, body]) => create(`no JSON: ${name}`, body)),
   ...bombs.map(([name, body]) => create(name, body)),
   create('a body above a megabyte', `"${many(1_100_000, 'a')}"`, [413]),
