@@ -2,14 +2,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { answersOk } from '../../../scripts/local/http';
 import { freePort } from '../../../scripts/local/ports';
 import { projectRoot } from '../../../scripts/local/project-root';
 import { waitUntil } from '../../../scripts/local/wait';
 import type { StoreConfig } from '../../../src/config/config';
-import { apiKey } from './corpus/hostile-case';
+import { apiKey, type HostileCase } from './corpus/hostile-case';
 
 /** A time in which the event loop did nothing else, both by the clock and by the processor's. */
 export interface Stall {
@@ -82,9 +82,15 @@ export class HostileApi {
   }
 
   /** Sends bytes, leaves its half of the connection open, and reads until the other side closes. */
-  async exchange(bytes: Buffer): Promise<RawAnswer> {
+  async exchange({ bytes, isSlow }: Pick<HostileCase, 'bytes' | 'isSlow'>): Promise<RawAnswer> {
     return await new Promise<RawAnswer>((resolve, reject) => {
-      const socket = connect(this.port, '127.0.0.1', () => socket.write(bytes));
+      const socket = connect(this.port, '127.0.0.1', () => {
+        if (isSlow === true) {
+          writeSlowly(socket, bytes);
+        } else {
+          socket.write(bytes);
+        }
+      });
       const chunks: Buffer[] = [];
       socket.setTimeout(20_000, () => socket.destroy(new Error('no answer within 20 s')));
       socket.on('data', (chunk) => chunks.push(chunk));
@@ -129,6 +135,23 @@ export class HostileApi {
       await once(this.process, 'exit');
     }
   }
+}
+
+const slowPauseMs = 2;
+
+function writeSlowly(socket: Socket, bytes: Buffer): void {
+  socket.setNoDelay(true);
+  let at = 0;
+  const timer = setInterval(() => {
+    socket.write(bytes.subarray(at, at + 1));
+    at += 1;
+    if (at === bytes.length) {
+      clearInterval(timer);
+    }
+  }, slowPauseMs);
+  socket.once('close', () => {
+    clearInterval(timer);
+  });
 }
 
 function parseAnswer(text: string): RawAnswer {

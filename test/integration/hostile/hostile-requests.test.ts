@@ -13,11 +13,19 @@ import type { HostileCase } from './corpus/hostile-case';
 import { headCases } from './corpus/heads';
 import { jsonCases } from './corpus/json';
 import { multipartCases } from './corpus/multipart';
+import { slowCases } from './corpus/slow';
 import { targetCases } from './corpus/targets';
 import { uploadCases } from './corpus/uploads';
 import { HostileApi } from './hostile-api';
 
-const cases = [...multipartCases, ...jsonCases, ...targetCases, ...headCases, ...uploadCases];
+const cases = [
+  ...multipartCases,
+  ...jsonCases,
+  ...targetCases,
+  ...headCases,
+  ...uploadCases,
+  ...slowCases,
+];
 
 const folder = useTemporaryFolder();
 let minio: MinioServer;
@@ -67,7 +75,7 @@ async function faultOf(api: HostileApi, one: HostileCase): Promise<string | unde
     await api.sendAndLeave(one.bytes);
     return undefined;
   }
-  const { status, headers, body } = await api.exchange(one.bytes);
+  const { status, headers, body } = await api.exchange(one);
   if (!one.right.includes(status)) {
     return `${one.name}: ${status} instead of ${one.right.join(' or ')}: ${body.slice(0, 200)}`;
   }

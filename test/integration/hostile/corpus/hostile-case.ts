@@ -10,6 +10,8 @@ export interface HostileCase {
    * each refuse first. `cut`: the client goes away, and there is nobody to answer.
    */
   readonly right: readonly number[] | 'cut';
+  /** The bytes come one at a time, with a pause after each. */
+  readonly isSlow?: true;
 }
 
 interface RequestParts {
