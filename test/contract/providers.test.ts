@@ -395,7 +395,7 @@ describe('Inference.net', () => {
   });
 
   it('expiry: what is done is kept and charged, the rest says why it is not there', async () => {
-    const lines = chatLines(100, (index) => (index < 5 ? 'Hi' : `[[slow:20000]] ${index}`));
+    const lines = chatLines(100, (index) => (index < 5 ? 'Hi' : `[[slow:1500]] ${index}`));
     const { id } = await createBatch(client, lines, { completionWindow: '3s' });
     const batch = await waitForEnd(client, id);
     expect(batch.status).toBe('expired');

@@ -49,7 +49,7 @@ async function linesOf(
 
 /** A running batch of which some lines are answered, and most are not for long. */
 async function createSlow(completionWindow?: string): Promise<{ id: string; lines: string[] }> {
-  const lines = chatLines(100, (index) => (index % 10 === 0 ? 'Hi' : `[[slow:20000]] ${index}`));
+  const lines = chatLines(100, (index) => (index % 10 === 0 ? 'Hi' : `[[slow:2000]] ${index}`));
   const { id } = await createBatch(client, lines, {
     ...(completionWindow !== undefined && { completionWindow }),
   });

@@ -94,4 +94,4 @@ def test_a_conflict_is_told_once_and_not_repeated(client: OpenAI) -> None:
     started = time.monotonic()
     check(lambda: client.batches.cancel(batch.id), openai.ConflictError, code=None, param=None)
     # Two repeats with the client's own pauses would take more than a second.
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 1
