@@ -81,6 +81,11 @@ export class LineScanner {
   private blockOffset = 0;
   /** Set within a line above the limit: how much of it has been read. */
   private longLineBytes: number | undefined;
+  /**
+   * Lines that are scanned with one call, twice as many with each call that finds nothing wrong. Those
+   * behind a repeated custom ID are scanned in vain: a file may have nothing else.
+   */
+  private linesAtOnce = 1;
 
   constructor(
     private readonly options: ScannerOptions,
@@ -207,7 +212,7 @@ export class LineScanner {
   private scanLines(from: number, end: number): void {
     const { instance, visitor } = this;
     for (let at = from; at < end;) {
-      const linesMax = Math.min(instance.recordsMax.value, visitor.linesLeft());
+      const linesMax = Math.min(this.linesAtOnce, visitor.linesLeft());
       if (linesMax <= 0) {
         return;
       }
@@ -216,6 +221,9 @@ export class LineScanner {
       this.tellScanned(lineCount);
       if (at < end && lineCount < linesMax) {
         at = this.tellUncertified(at);
+        this.linesAtOnce = 1;
+      } else {
+        this.linesAtOnce = Math.min(instance.recordsMax.value, this.linesAtOnce * 2);
       }
     }
   }
