@@ -7,7 +7,7 @@ import { batchKeys, batchesPrefix, openBatchesPrefixOf, openBatchKey } from '../
 import type { ShardPlan } from '../domain/shard-plan';
 import { addUsage, noUsage, type Usage } from '../domain/usage';
 import type { BatchRef, ShardCounts } from '../domain/workflow-contract';
-import { getJson, putJson } from './json-object';
+import { changeJson, getJson, putJson } from './json-object';
 import { listIds } from './list-ids';
 import type { ListPage, ObjectStore } from './object-store';
 
@@ -85,20 +85,11 @@ export class BatchStore {
    * @returns the record as it then is; `undefined` when there is none.
    */
   async apply(ref: BatchRef, event: BatchEvent): Promise<BatchRecord | undefined> {
-    const key = keysOf(ref).record;
-    for (;;) {
-      const stored = await getJson<BatchRecord>(this.store, key);
-      if (stored === undefined) {
-        return undefined;
-      }
-      const next = transition(stored.value, event);
-      if (next === stored.value) {
-        return next;
-      }
-      if ((await putJson(this.store, key, next, { ifEtag: stored.etag })) !== undefined) {
-        return next;
-      }
-    }
+    return await changeJson(
+      this.store,
+      keysOf(ref).record,
+      (record: BatchRecord | undefined) => record && transition(record, event),
+    );
   }
 
   async getEnd(ref: BatchRef): Promise<BatchEnd | undefined> {

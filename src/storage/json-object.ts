@@ -23,3 +23,29 @@ export async function putJson(
 ): Promise<ObjectInfo | undefined> {
   return await store.put(key, Buffer.from(JSON.stringify(value)), condition);
 }
+
+/**
+ * Changes an object by compare-and-swap, however often others change it meanwhile; returns what holds
+ * then.
+ *
+ * @param change gets `undefined` when there is no object. Nothing is written when it returns
+ *   `undefined`, or the very value that it was given. May be called several times.
+ */
+export async function changeJson<T, R extends T | undefined>(
+  store: ObjectStore,
+  key: string,
+  change: (value: T | undefined) => R,
+): Promise<R> {
+  for (;;) {
+    const stored = await getJson<T>(store, key);
+    const next = change(stored?.value);
+    if (next === undefined || next === stored?.value) {
+      return next;
+    }
+    const condition =
+      stored === undefined ? ({ ifAbsent: true } as const) : { ifEtag: stored.etag };
+    if ((await putJson(store, key, next, condition)) !== undefined) {
+      return next;
+    }
+  }
+}

@@ -12,7 +12,7 @@ import {
   projectRecordKey,
   projectRecordsPrefix,
 } from '../domain/object-keys';
-import { getJson, putJson } from './json-object';
+import { changeJson, getJson, putJson } from './json-object';
 import type { ObjectStore } from './object-store';
 
 export class ProjectStore {
@@ -32,16 +32,7 @@ export class ProjectStore {
     projectId: ProjectId,
     change: (project: ProjectRecord | undefined) => ProjectRecord,
   ): Promise<ProjectRecord> {
-    const key = projectRecordKey(projectId);
-    for (;;) {
-      const stored = await getJson<ProjectRecord>(this.store, key);
-      const next = change(stored?.value);
-      const condition =
-        stored === undefined ? ({ ifAbsent: true } as const) : { ifEtag: stored.etag };
-      if ((await putJson(this.store, key, next, condition)) !== undefined) {
-        return next;
-      }
-    }
+    return await changeJson(this.store, projectRecordKey(projectId), change);
   }
 
   async list(): Promise<ProjectRecord[]> {

@@ -13,7 +13,7 @@ import {
   type UploadRecord,
   type UploadRef,
 } from '../domain/upload';
-import { getJson, putJson } from './json-object';
+import { changeJson, getJson, putJson } from './json-object';
 import type { ByteRange, ObjectInfo, ObjectStore } from './object-store';
 
 export class UploadStore {
@@ -34,20 +34,11 @@ export class UploadStore {
    * @returns the record as it then is; `undefined` when there is none.
    */
   async apply(ref: UploadRef, event: UploadEvent): Promise<UploadRecord | undefined> {
-    const key = keysOf(ref).record;
-    for (;;) {
-      const stored = await getJson<UploadRecord>(this.store, key);
-      if (stored === undefined) {
-        return undefined;
-      }
-      const next = transition(stored.value, event);
-      if (next === stored.value) {
-        return next;
-      }
-      if ((await putJson(this.store, key, next, { ifEtag: stored.etag })) !== undefined) {
-        return next;
-      }
-    }
+    return await changeJson(
+      this.store,
+      keysOf(ref).record,
+      (upload: UploadRecord | undefined) => upload && transition(upload, event),
+    );
   }
 
   async putPart(ref: UploadRef, partId: PartId, source: Readable): Promise<ObjectInfo> {

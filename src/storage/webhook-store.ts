@@ -9,7 +9,7 @@ import {
   type WebhookEndpoint,
 } from '../domain/webhook';
 import type { BatchRef } from '../domain/workflow-contract';
-import { getJson, putJson } from './json-object';
+import { changeJson, getJson, putJson } from './json-object';
 import type { ObjectStore } from './object-store';
 
 export class WebhookStore {
@@ -42,17 +42,11 @@ export class WebhookStore {
     endpointId: WebhookEndpointId,
     change: (endpoint: WebhookEndpoint) => WebhookEndpoint,
   ): Promise<WebhookEndpoint | undefined> {
-    const key = webhookKey(projectId, endpointId);
-    for (;;) {
-      const stored = await getJson<WebhookEndpoint>(this.store, key);
-      if (stored === undefined) {
-        return undefined;
-      }
-      const next = change(stored.value);
-      if ((await putJson(this.store, key, next, { ifEtag: stored.etag })) !== undefined) {
-        return next;
-      }
-    }
+    return await changeJson(
+      this.store,
+      webhookKey(projectId, endpointId),
+      (endpoint: WebhookEndpoint | undefined) => endpoint && change(endpoint),
+    );
   }
 
   async delete(projectId: ProjectId, endpointId: WebhookEndpointId): Promise<void> {
@@ -68,19 +62,11 @@ export class WebhookStore {
     make: () => SigningSecret,
     change: (secret: SigningSecret) => SigningSecret = (secret) => secret,
   ): Promise<SigningSecret> {
-    const key = webhookSecretKey(projectId);
-    for (;;) {
-      const stored = await getJson<SigningSecret>(this.store, key);
-      const next = stored === undefined ? make() : change(stored.value);
-      if (next === stored?.value) {
-        return next;
-      }
-      const condition =
-        stored === undefined ? ({ ifAbsent: true } as const) : { ifEtag: stored.etag };
-      if ((await putJson(this.store, key, next, condition)) !== undefined) {
-        return next;
-      }
-    }
+    return await changeJson(
+      this.store,
+      webhookSecretKey(projectId),
+      (secret: SigningSecret | undefined) => (secret === undefined ? make() : change(secret)),
+    );
   }
 
   async getDelivery(
@@ -103,15 +89,10 @@ export class WebhookStore {
     target: NotificationTarget,
     change: (log: DeliveryLog) => DeliveryLog,
   ): Promise<DeliveryLog> {
-    const key = batchKeys(projectId, batchId).delivery(target);
-    for (;;) {
-      const stored = await getJson<DeliveryLog>(this.store, key);
-      const next = change(stored?.value ?? { target, state: 'pending', attempts: [] });
-      const condition =
-        stored === undefined ? ({ ifAbsent: true } as const) : { ifEtag: stored.etag };
-      if ((await putJson(this.store, key, next, condition)) !== undefined) {
-        return next;
-      }
-    }
+    return await changeJson(
+      this.store,
+      batchKeys(projectId, batchId).delivery(target),
+      (log: DeliveryLog | undefined) => change(log ?? { target, state: 'pending', attempts: [] }),
+    );
   }
 }
