@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { ConfigError, loadApiConfig, type ApiConfig } from '../config/config';
 import { loadServed } from '../config/upstreams';
+import { isLoopback } from '../domain/loopback';
 import { createLogger, type Logger } from '../observability/logger';
 import { Agenda } from '../storage/agenda';
 import { BatchStore } from '../storage/batch-store';
@@ -82,10 +83,6 @@ async function needsNoKey(config: ApiConfig, projects: ProjectStore): Promise<bo
     );
   }
   return true;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 async function toldToStop(logger: Logger): Promise<void> {

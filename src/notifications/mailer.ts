@@ -3,6 +3,7 @@ import { createTransport, type Transporter } from 'nodemailer';
 import type { SmtpConfig } from '../config/smtp';
 import type { DeliveryError } from '../domain/delivery';
 import { isEmailAddress } from '../domain/email-address';
+import { isLoopback } from '../domain/loopback';
 import { isCertificateError } from './certificate-error';
 
 export interface Mail {
@@ -107,10 +108,6 @@ export class SmtpMailer implements Mailer {
 /** `address` of `Name <address>`. */
 function bareAddress(from: string): string {
   return /<([^<>]*)>$/.exec(from)?.[1] ?? from;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function answerOf(
