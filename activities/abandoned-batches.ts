@@ -16,8 +16,7 @@ import {
 } from '../src/domain/ids';
 import { openBatchesPrefix, openBatchKey } from '../src/domain/object-keys';
 import type { BatchRef } from '../src/domain/workflow-contract';
-import type { OpenBatchMarker } from '../src/storage/batch-store';
-import { getJson, putJson } from '../src/storage/json-object';
+import { putJson } from '../src/storage/json-object';
 import type { ActivityDeps } from './deps';
 import { removeWorkingState } from './remove-batch';
 
@@ -57,16 +56,16 @@ export async function closeIfAbandoned(deps: ActivityDeps, ref: BatchRef): Promi
     }
     return;
   }
-  if (await deps.workflows.exist(ref.batchId)) {
+  const marker = await deps.batches.getMarker(ref);
+  if (marker === undefined || (await deps.workflows.exist(ref.batchId))) {
     return;
   }
-  const key = openBatchKey(ref.projectId, ref.batchId);
-  const marker = (await getJson<OpenBatchMarker>(deps.store, key))?.value;
   await deps.batches.close(ref);
   if (await deps.workflows.exist(ref.batchId)) {
     // Somebody repeated the request just now. A workflow that starts later puts the marker itself.
+    const key = openBatchKey(ref.projectId, ref.batchId);
     await putJson(deps.store, key, marker, { ifAbsent: true });
-  } else if (marker !== undefined) {
+  } else {
     await releaseMissingFile(deps, ref, marker.inputFileId);
   }
 }
