@@ -35,8 +35,9 @@ import {
   type ObjectStore,
 } from './object-store';
 
-/** What is in the store: the record, and whether the file is deleted. */
+/** What is in the store: the record, and why the file does not exist. */
 interface StoredFile extends FileRecord {
+  readonly isAnnounced?: true;
   readonly isDeleted?: true;
 }
 
@@ -81,10 +82,40 @@ export class FileStore {
 
   /** Makes a file exist; its content is complete by then. Repeating it changes nothing. */
   async create(file: FileRecord): Promise<void> {
-    if (file.expiresAt !== null) {
-      await this.agenda.put(file.expiresAt, file.projectId, file.id);
-    }
+    await this.remindOfExpiry(file);
     await putJson(this.store, fileKeys(file.projectId, file.id).record, file, { ifAbsent: true });
+  }
+
+  /**
+   * Says that a file will be made, perhaps by several at once. It does not exist before
+   * {@link publish}, and whoever comes late can tell one that is deleted from one that is not made.
+   */
+  async announce(file: FileRecord): Promise<void> {
+    const announced: StoredFile = { ...file, isAnnounced: true };
+    const key = fileKeys(file.projectId, file.id).record;
+    await putJson(this.store, key, announced, { ifAbsent: true });
+  }
+
+  /**
+   * Makes an announced file exist; its content is complete by then. Repeating it changes nothing.
+   *
+   * @returns false when somebody else has, and it is deleted already.
+   */
+  async publish(file: FileRecord): Promise<boolean> {
+    await this.remindOfExpiry(file);
+    const key = fileKeys(file.projectId, file.id).record;
+    for (;;) {
+      const stored = await getJson<StoredFile>(this.store, key);
+      if (stored === undefined || stored.value.isDeleted === true) {
+        return false;
+      }
+      if (
+        stored.value.isAnnounced !== true ||
+        (await putJson(this.store, key, file, { ifEtag: stored.etag })) !== undefined
+      ) {
+        return true;
+      }
+    }
   }
 
   /** The file, unless it is deleted or expired. */
@@ -134,15 +165,16 @@ export class FileStore {
 
   /** Removes content that never became a file, and no longer counts it. */
   async discardContent(projectId: ProjectId, fileId: FileId): Promise<void> {
-    const { content } = fileKeys(projectId, fileId);
-    await this.store.delete([content, uploadedFileKey(projectId, fileId)]);
+    const { record, content } = fileKeys(projectId, fileId);
+    await this.store.delete([record, content, uploadedFileKey(projectId, fileId)]);
     await this.agenda.remove({ key: agendaKey(orphanedAt(fileId), projectId, fileId) });
   }
 
   /**
    * Marks a file as used by a batch, so that its bytes stay until {@link release}.
    *
-   * @returns whether the file exists; if not, no marker is left.
+   * @returns whether the file exists; if not, no marker is left but one that was there before: the
+   *   batch may run already, begun by an earlier attempt at the same create.
    */
   async use(
     projectId: ProjectId,
@@ -150,11 +182,13 @@ export class FileStore {
     user: { readonly batchId: BatchId; readonly nowSeconds: number },
   ): Promise<boolean> {
     const key = fileKeys(projectId, fileId).use(user.batchId);
-    await this.store.put(key, new Uint8Array());
+    const marker = await this.store.put(key, new Uint8Array(), { ifAbsent: true });
     if ((await this.get(projectId, fileId, user.nowSeconds)) !== undefined) {
       return true;
     }
-    await this.store.delete([key]);
+    if (marker !== undefined) {
+      await this.store.delete([key]);
+    }
     return false;
   }
 
@@ -203,11 +237,20 @@ export class FileStore {
     return await this.removeIfUnused(projectId, fileId);
   }
 
+  private async remindOfExpiry({ projectId, id, expiresAt }: FileRecord): Promise<void> {
+    if (expiresAt !== null) {
+      await this.agenda.put(expiresAt, projectId, id);
+    }
+  }
+
   private async read(projectId: ProjectId, fileId: FileId): Promise<StoredFile | undefined> {
     return (await getJson<StoredFile>(this.store, fileKeys(projectId, fileId).record))?.value;
   }
 
-  /** A swap that loses has lost to another one that deletes: nothing else changes a record. */
+  /**
+   * A swap that loses has lost to another one that deletes: nothing else changes the record of a file
+   * that exists, and one that is only announced is deleted days later.
+   */
   private async markDeleted(projectId: ProjectId, fileId: FileId): Promise<void> {
     const key = fileKeys(projectId, fileId).record;
     const stored = await getJson<StoredFile>(this.store, key);
@@ -245,5 +288,6 @@ function orphanedAt(fileId: FileId): number {
 }
 
 function exists(stored: StoredFile, nowSeconds: number): boolean {
-  return stored.isDeleted !== true && !isExpired(stored, nowSeconds);
+  const isThere = stored.isAnnounced !== true && stored.isDeleted !== true;
+  return isThere && !isExpired(stored, nowSeconds);
 }

@@ -62,8 +62,9 @@ async function begin(
   await check(upload, request, dependencies);
   const fileId = makeFileId(nowMs, randomHex());
   await reserveFile(upload.projectId, fileId, dependencies);
-  const { partIds } = request;
-  const begun = await uploads.apply(refOf(upload), { type: 'completing', partIds, fileId, at });
+  const completion = { partIds: request.partIds, fileId, at };
+  await files.announce(fileOf(upload, completion));
+  const begun = await uploads.apply(refOf(upload), { type: 'completing', ...completion });
   if (begun?.completion?.fileId !== fileId) {
     // Somebody else was faster, or a cancel was.
     await files.discardContent(upload.projectId, fileId);
@@ -168,7 +169,7 @@ async function assertMd5(
 
 async function finish(
   upload: UploadRecord,
-  { uploads, files, clock }: ApiDependencies,
+  { uploads, files }: ApiDependencies,
 ): Promise<UploadRecord> {
   const { completion } = upload;
   if (upload.status === 'completed' || completion === null) {
@@ -179,18 +180,14 @@ async function finish(
   const parts = await partsOf(upload, completion.partIds, uploads);
   await uploads.assemble(ref, file.id, parts);
   const now = await uploads.get(ref);
-  if (now?.status === 'completed') {
-    if ((await files.get(file.projectId, file.id, Math.floor(clock() / 1000))) === undefined) {
-      // Somebody was faster, and the file is deleted already: its bytes have just come back.
-      await files.delete(file.projectId, file.id);
-    }
-    return now;
-  }
-  if (now?.status !== 'completing') {
+  if (now?.status !== 'completing' && now?.status !== 'completed') {
     // It took so long that a sweep has given the upload up; what was assembled is on the agenda.
     throw now === undefined ? uploadNotFound(upload.id) : wrongStatus(now, now.status);
   }
-  await files.create(file);
+  if (!(await files.publish(file))) {
+    // Somebody was faster, and the file is deleted already: its bytes have just come back.
+    await files.delete(file.projectId, file.id);
+  }
   await uploads.apply(ref, { type: 'completed' });
   await uploads.removeParts(ref);
   return { ...upload, status: 'completed' };
