@@ -33,6 +33,8 @@ export interface WebhookSender {
 const timeoutMsDefault = 20_000;
 const answerBytesMax = 4_096;
 const headerBytesMax = 16_384;
+/** Answers with a status of 1xx before the one that counts; there is no limit of Node.js on them. */
+const interimAnswersMax = 10;
 
 interface Address {
   readonly address: string;
@@ -107,6 +109,13 @@ async function post(
       });
     });
     request.on('error', reject);
+    let interimAnswers = 0;
+    request.on('information', () => {
+      interimAnswers += 1;
+      if (interimAnswers > interimAnswersMax) {
+        request.destroy(new Error('The receiver sends interim answers without end'));
+      }
+    });
     // Node.js drops a connection that changes its protocol without another word.
     request.on('upgrade', ({ statusCode = 101 }, socket) => {
       socket.destroy();

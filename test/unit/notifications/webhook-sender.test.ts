@@ -174,8 +174,10 @@ describe('without an answer', () => {
   it.each([
     ['no HTTP', 'SSH-2.0-OpenSSH_9.6\r\n'],
     ['too many headers', `HTTP/1.1 200 OK\r\n${'x: '.padEnd(20_000, 'x')}\r\n\r\n`],
+    ['too many interim answers', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(11)],
+    ['as many of another kind', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(11)],
   ])('takes %s for a failed connection', async (_, text) => {
-    const port = await rawServer((socket) => socket.end(text));
+    const port = await rawServer((socket) => socket.write(text));
     expect(await post(`http://127.0.0.1:${port}/`)).toEqual({ error: 'connection_failed' });
   });
 });
