@@ -156,8 +156,12 @@ export function fileKeys(projectId: ProjectId, fileId: FileId): FileKeys {
   };
 }
 
+export function uploadsPrefix(projectId: ProjectId): string {
+  return `projects/${projectId}/uploads/`;
+}
+
 export function uploadKeys(projectId: ProjectId, uploadId: UploadId): UploadKeys {
-  const prefix = `projects/${projectId}/uploads/${uploadId}/`;
+  const prefix = `${uploadsPrefix(projectId)}${uploadId}/`;
   return {
     prefix,
     record: `${prefix}record.json`,

@@ -5,7 +5,7 @@
 import type { Readable } from 'node:stream';
 import { isPartId, type FileId, type PartId, type ProjectId, type UploadId } from '../domain/ids';
 import { uploadPartsMax } from '../domain/limits';
-import { fileKeys, uploadKeys } from '../domain/object-keys';
+import { fileKeys, uploadKeys, uploadsPrefix } from '../domain/object-keys';
 import {
   sweepableFrom,
   transition,
@@ -22,6 +22,11 @@ export class UploadStore {
   async create(upload: UploadRecord): Promise<void> {
     const key = uploadKeys(upload.projectId, upload.id).record;
     await putJson(this.store, key, upload, { ifAbsent: true });
+  }
+
+  /** How many uploads of a project are kept, whatever their status; counts no further than `max`. */
+  async count(projectId: ProjectId, max: number): Promise<number> {
+    return (await this.store.listFolders(uploadsPrefix(projectId), { limit: max })).items.length;
   }
 
   async get(ref: UploadRef): Promise<UploadRecord | undefined> {

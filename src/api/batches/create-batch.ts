@@ -21,8 +21,9 @@ export async function createBatch(
 ): Promise<BatchRecord> {
   const { batches } = dependencies;
   const { batch, isNew } = await fixBatch(projectId, given, dependencies);
+  const isNamed = given.repeat.idempotencyKey !== undefined;
   if (isNew) {
-    await start(batch, dependencies);
+    await start(batch, { isNamed }, dependencies);
     return newBatchRecord(batch);
   }
   const ref = { projectId, batchId: batch.id };
@@ -30,7 +31,7 @@ export async function createBatch(
   if (known !== undefined) {
     return await viewBatch(batches, known);
   }
-  await start(batch, dependencies);
+  await start(batch, { isNamed }, dependencies);
   const record = (await batches.get(ref)) ?? newBatchRecord(batch);
   if (isTerminal(record.status)) {
     // An attempt that was still under way has brought it to its end: the markers came too late.
@@ -39,7 +40,11 @@ export async function createBatch(
   return await viewBatch(batches, record);
 }
 
-async function start(batch: NewBatch, dependencies: ApiDependencies): Promise<void> {
+async function start(
+  batch: NewBatch,
+  { isNamed }: { readonly isNamed: boolean },
+  dependencies: ApiDependencies,
+): Promise<void> {
   const { batches, files, projects, runner, settings, taskQueuePrefix } = dependencies;
   const { projectId, inputFileId } = batch;
   // First, because it names the file: when this process dies now, the file's marker can be found.
@@ -54,7 +59,9 @@ async function start(batch: NewBatch, dependencies: ApiDependencies): Promise<vo
   try {
     await assertRoom(dependencies, { projectId, batchId: batch.id }, limits);
   } catch (error) {
-    if (isFirst && error instanceof ApiError) {
+    // Under the same name another attempt may be accepted at this moment, on the strength of these
+    // very markers: those of a named one are left to the sweeper.
+    if (isFirst && !isNamed && error instanceof ApiError) {
       await removeMarkers(batch, dependencies);
     }
     throw error;

@@ -12,7 +12,7 @@ export async function createUpload(
   request: UploadRequest,
   { uploads, projects, agenda, settings, clock, randomHex }: ApiDependencies,
 ): Promise<UploadRecord> {
-  const { fileBytesMax } = await projects.limits(projectId, settings.limits);
+  const { fileBytesMax, filesMax } = await projects.limits(projectId, settings.limits);
   if (request.bytes > fileBytesMax) {
     throw new ApiError(
       'invalidRequest',
@@ -20,6 +20,13 @@ export async function createUpload(
       {
         param: 'bytes',
       },
+    );
+  }
+  if ((await uploads.count(projectId, filesMax)) >= filesMax) {
+    throw new ApiError(
+      'fileLimitExceeded',
+      `Your project has begun its limit of ${filesMax} uploads. They stop to count some two hours after they were created; until then, please upload files with POST /v1/files.`,
+      { headers: { 'x-should-retry': 'false' } },
     );
   }
   const nowMs = clock();

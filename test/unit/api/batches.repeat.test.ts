@@ -1,8 +1,17 @@
 /** Creates that are sent more than once make one batch, whatever went wrong in between. */
 import { Readable } from 'node:stream';
-import { defaultProjectId, makeFileId } from '../../../src/domain/ids';
+import { defaultProjectId, makeFileId, type BatchId, type FileId } from '../../../src/domain/ids';
+import { fileKeys, openBatchKey } from '../../../src/domain/object-keys';
+import { eventually } from '../../support/eventually';
 import { FaultyObjectStore, keysBelow, type Fate } from '../../support/faulty-object-store';
-import { errorOf, send, startApi, type Answer, type ApiUnderTest } from './api-under-test';
+import {
+  errorOf,
+  send,
+  startApi,
+  testLimits,
+  type Answer,
+  type ApiUnderTest,
+} from './api-under-test';
 import { createdAt, endpoint, refOf } from './batch-events';
 
 let store: FaultyObjectStore;
@@ -247,4 +256,33 @@ test('a repeat that starts a batch after its end leaves no marker of it', async 
   expect(await keysBelow(store.memory, 'open/')).toEqual([]);
   const uses = await keysBelow(store.memory, 'projects/default/files/');
   expect(uses.filter((key) => key.includes('/uses/'))).toEqual([]);
+});
+
+test('an attempt that is refused takes nothing from the one under its name that is not', async () => {
+  await api.close();
+  api = await startApi({ store, settings: { limits: { ...testLimits, openBatchesMax: 1 } } });
+  const other = idOf(await post({}));
+  let refused = 0;
+  let letGo: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (letGo = resolve));
+  store.fateOf = async ({ name, key }): Promise<Fate> => {
+    if (name === 'delete' && (key.startsWith('open/') || key.includes('/uses/'))) {
+      refused += 1;
+      await held;
+    }
+    return 'works';
+  };
+  const first = post(named);
+  await eventually('the first attempt is refused, or wants its markers back', async () => {
+    return refused > 0 || (await Promise.race([first, Promise.resolve(undefined)])) !== undefined;
+  });
+  await store.memory.delete([openBatchKey(defaultProjectId, other as BatchId)]);
+  const accepted = idOf(await post(named));
+  letGo();
+  expect((await first).status).toBe(429);
+  const keys = fileKeys(defaultProjectId, body['input_file_id'] as FileId);
+  expect(await keysBelow(store, keys.usesPrefix)).toContain(keys.use(accepted as BatchId));
+  expect(await keysBelow(store, 'open/')).toContain(
+    openBatchKey(defaultProjectId, accepted as BatchId),
+  );
 });

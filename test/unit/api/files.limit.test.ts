@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
+import { defaultProjectId, type UploadId } from '../../../src/domain/ids';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store';
+import { UploadStore } from '../../../src/storage/upload-store';
 import { eventually } from '../../support/eventually';
 import {
   apiKey,
@@ -79,6 +81,20 @@ test('is counted for an upload in parts when it is completed', async () => {
   await api.client.files.delete(first);
   expect(await complete()).toMatchObject({ status: 'completed' });
   expect((await upload()).status).toBe(400);
+});
+
+test('as many uploads in parts may be begun, and no more until the sweeper has taken some', async () => {
+  const begin = async (): Promise<string> => {
+    const request = { bytes: 3, filename: 'a.jsonl', mime_type: 'x/y', purpose: 'batch' } as const;
+    return (await api.client.uploads.create(request)).id;
+  };
+  const ids = [await begin(), await begin()];
+  await api.client.uploads.cancel(ids[0] ?? '');
+  await expect(begin()).rejects.toMatchObject({ status: 400, code: 'file_limit_exceeded' });
+  const uploads = new UploadStore(store);
+  const laterSeconds = api.clock.nowMs / 1000 + 3 * 3_600;
+  await uploads.sweep(defaultProjectId, ids[0] as UploadId, laterSeconds);
+  expect(await begin()).toMatch(/^upload_/);
 });
 
 test('an upload that fails does not count', async () => {
