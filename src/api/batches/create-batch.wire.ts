@@ -10,7 +10,7 @@ import {
 } from '../../domain/limits';
 import { ApiError } from '../http/api-error';
 import { AddressGuard } from '../../notifications/address-guard';
-import { expiresAfterSchema } from '../http/expires-after.wire';
+import { outputExpiresAfterSchema } from '../http/expires-after.wire';
 import { parseRequest, withPropertiesMax } from '../http/parse-request';
 
 export interface BatchRequest {
@@ -61,7 +61,7 @@ interface BatchRequestWire {
   readonly endpoint: Endpoint;
   readonly completion_window: string;
   readonly metadata?: Readonly<Record<string, string>> | null | undefined;
-  readonly output_expires_after?: z.output<typeof expiresAfterSchema> | null | undefined;
+  readonly output_expires_after?: z.output<typeof outputExpiresAfterSchema> | null | undefined;
   readonly webhook_url?: string | null | undefined;
 }
 
@@ -77,7 +77,7 @@ export function batchRequestSchema({
     endpoint: z.enum(endpoints),
     completion_window: z.enum(completionWindows),
     metadata: metadataSchema.nullish(),
-    output_expires_after: expiresAfterSchema.nullish(),
+    output_expires_after: outputExpiresAfterSchema.nullish(),
     webhook_url: z.string().max(webhookUrlLengthMax).meta({ format: 'uri', pattern }).nullish(),
   });
 }

@@ -105,6 +105,17 @@ describe('a new batch', () => {
     },
   );
 
+  test('needs no anchor for the expiry of its results', async () => {
+    const answer = await create(api, {
+      input_file_id: 'file-1',
+      endpoint,
+      completion_window: '24h',
+      output_expires_after: { seconds: 3_600 },
+    });
+    expect(answer.status).toBe(200);
+    expect(api.runner.started.at(-1)?.batch.outputExpiresAfterSeconds).toBe(3_600);
+  });
+
   test('may have other windows, null metadata, and fields that we do not know', async () => {
     const answer = await create(api, {
       input_file_id: 'file-1',
@@ -286,11 +297,11 @@ describe('a bad create is refused:', () => {
       },
     ],
     [
-      'expiry without anchor',
-      { ...good, output_expires_after: { seconds: 3_600 } },
+      'expiry without seconds',
+      { ...good, output_expires_after: { anchor: 'created_at' } },
       {
-        message: "Missing required parameter: 'output_expires_after.anchor'.",
-        param: 'output_expires_after.anchor',
+        message: "Missing required parameter: 'output_expires_after.seconds'.",
+        param: 'output_expires_after.seconds',
         code: 'missing_required_parameter',
       },
     ],

@@ -83,7 +83,6 @@ const outputExpiries: readonly unknown[] = [
   [],
   {},
   { anchor: 'created_at' },
-  { seconds: 3_600 },
   { anchor: 'created_at', seconds: 3_599 },
   { anchor: 'created_at', seconds: 2_592_001 },
   { anchor: 'created_at', seconds: '3600' },
