@@ -2,6 +2,7 @@
  * No key, prompt or answer in logs, histories or messages: planted ones are looked for, after runs
  * in which everything that can go wrong with a line did, with every process at its most talkative.
  */
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -12,6 +13,9 @@ import { Client, Connection } from '@temporalio/client';
 import { clientOf, createBatch, resultLines, waitForEnd } from '../../scripts/local/batches';
 import { startStack, type Stack } from '../../scripts/local/stack';
 import { waitUntil } from '../../scripts/local/wait';
+import { makeApiKey } from '../../src/domain/project';
+import { createMinioObjectStore } from '../../src/storage/minio-object-store';
+import { ProjectStore } from '../../src/storage/project-store';
 
 const prompt = 'planted-prompt-7f3a';
 const answer = 'planted-answer-91c4';
@@ -82,6 +86,22 @@ afterAll(async () => {
   rmSync(stateDir, { recursive: true, force: true });
 }, 60_000);
 
+/** A key of a project, made as the operator's command makes it. */
+async function plantedKey(): Promise<string> {
+  const store = createMinioObjectStore(stack.store);
+  const { id, key } = makeApiKey(() => randomBytes(20).toString('hex'));
+  const sha256 = createHash('sha256').update(key).digest('hex');
+  await new ProjectStore(store).putKey({
+    id,
+    projectId: 'planted',
+    name: '',
+    sha256,
+    createdAt: 0,
+  });
+  store.close();
+  return key;
+}
+
 function line(index: number, wish: string, changes: Record<string, unknown> = {}): string {
   return JSON.stringify({
     custom_id: `request-${index}`,
@@ -127,7 +147,8 @@ function decoded(value: unknown): unknown {
 }
 
 it('keeps prompts, answers and keys out of logs, histories and messages', async () => {
-  const client = clientOf(stack);
+  const key = await plantedKey();
+  const client = clientOf({ baseUrl: stack.baseUrl, apiKey: key });
   const wishes = ['well', 'refuse', 'garbage', 'well'];
   const ran = await createBatch(
     client,
@@ -166,7 +187,7 @@ it('keeps prompts, answers and keys out of logs, histories and messages', async 
   ];
   const told = JSON.stringify([ended, failed, cancelled, errors.map(({ error }) => error)]);
   const places = { logs: logs(), histories: await histories(), told };
-  const secrets = [prompt, answer, upstreamKey, stack.apiKey, stack.store.secretKey];
+  const secrets = [prompt, answer, upstreamKey, stack.apiKey, key, stack.store.secretKey];
   const found = Object.entries(places).flatMap(([place, text]) =>
     secrets.filter((secret) => text.includes(secret)).map((secret) => `${secret} in ${place}`),
   );
