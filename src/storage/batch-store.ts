@@ -17,6 +17,16 @@ export interface OpenBatchMarker {
   readonly inputFileId: string;
   /** Kept here for a workflow that has to write the record: its input, a history, has no secrets. */
   readonly webhookUrl?: string;
+  /** Until when the batch counts without a record, in Unix milliseconds; 0: its create was refused. */
+  readonly startingUntilMs?: number;
+}
+
+/** An attempt at creating a batch, as its marker knows it. */
+export interface StartingBatch {
+  /** Whether there was no marker before. */
+  readonly isFirst: boolean;
+  /** Of the marker; absent when another attempt at the same batch may be under way. */
+  readonly etag?: string;
 }
 
 const readsInParallel = 16;
@@ -39,18 +49,37 @@ export class BatchStore {
   constructor(private readonly store: ObjectStore) {}
 
   /**
-   * Puts the marker of a batch that is not terminal; before its workflow starts. It names the input
-   * file, so that whoever finds the marker of a batch that never came to be can release the file.
-   *
-   * @returns whether there was none before.
+   * Puts the marker of a batch that is not terminal, unless it is there. It names the input file, so
+   * that whoever finds the marker of a batch that never came to be can release the file.
    */
-  async markOpen({ projectId, id, inputFileId, webhookUrl }: NewBatch): Promise<boolean> {
-    const marker: OpenBatchMarker = {
-      inputFileId,
-      ...(webhookUrl !== undefined && { webhookUrl }),
-    };
-    const key = openBatchKey(projectId, id);
-    return (await putJson(this.store, key, marker, { ifAbsent: true })) !== undefined;
+  async markOpen(batch: NewBatch): Promise<void> {
+    const key = openBatchKey(batch.projectId, batch.id);
+    await putJson(this.store, key, markerOf(batch), { ifAbsent: true });
+  }
+
+  /** The same for an attempt at creating it, before its workflow starts: from now on it counts. */
+  async markStarting(batch: NewBatch, nowMs: number): Promise<StartingBatch> {
+    const key = openBatchKey(batch.projectId, batch.id);
+    const marker = { ...markerOf(batch), startingUntilMs: nowMs + creatingMsMax };
+    for (;;) {
+      const stored = await getJson<OpenBatchMarker>(this.store, key);
+      const isFirst = stored === undefined;
+      const condition = isFirst ? ({ ifAbsent: true } as const) : { ifEtag: stored.etag };
+      const put = await putJson(this.store, key, marker, condition);
+      if (put !== undefined) {
+        const isAlone = isFirst || !isStarting(stored.value, batch.id, nowMs);
+        return { isFirst, ...(isAlone && { etag: put.etag }) };
+      }
+    }
+  }
+
+  /** The attempt was refused: the batch counts no more, unless another attempt may be under way. */
+  async markRefused(batch: NewBatch, { etag }: StartingBatch): Promise<void> {
+    if (etag !== undefined) {
+      const marker = { ...markerOf(batch), startingUntilMs: 0 };
+      const key = openBatchKey(batch.projectId, batch.id);
+      await putJson(this.store, key, marker, { ifEtag: etag });
+    }
   }
 
   async getMarker({ projectId, batchId }: BatchRef): Promise<OpenBatchMarker | undefined> {
@@ -161,14 +190,24 @@ export class BatchStore {
     const unfinished: (BatchRecord | undefined)[] = [];
     for (let from = 0; from < refs.length && unfinished.length < enough; from += readsInParallel) {
       const some = refs.slice(from, from + readsInParallel);
-      const read = some.map(async (ref) => ({ ref, record: await this.get(ref) }));
-      for (const { ref, record } of await Promise.all(read)) {
-        if (record === undefined ? isNew(ref, nowMs) : !isTerminal(record.status)) {
+      const read = some.map(async (ref) => {
+        const record = await this.get(ref);
+        const counts =
+          record === undefined ? await this.isStarting(ref, nowMs) : !isTerminal(record.status);
+        return { record, counts };
+      });
+      for (const { record, counts } of await Promise.all(read)) {
+        if (counts) {
           unfinished.push(record);
         }
       }
     }
     return unfinished;
+  }
+
+  private async isStarting(ref: BatchRef, nowMs: number): Promise<boolean> {
+    const marker = await this.getMarker(ref);
+    return marker !== undefined && isStarting(marker, ref.batchId, nowMs);
   }
 
   /** Removes the marker of a batch that has become terminal. */
@@ -185,8 +224,17 @@ export class BatchStore {
   }
 }
 
-function isNew({ batchId }: BatchRef, nowMs: number): boolean {
-  return nowMs - madeAtMs(batchId) < creatingMsMax;
+function markerOf({ inputFileId, webhookUrl }: NewBatch): OpenBatchMarker {
+  return { inputFileId, ...(webhookUrl !== undefined && { webhookUrl }) };
+}
+
+/** A create may be repeated long after the batch got its id. */
+function isStarting(
+  { startingUntilMs }: OpenBatchMarker,
+  batchId: BatchId,
+  nowMs: number,
+): boolean {
+  return nowMs < (startingUntilMs ?? madeAtMs(batchId) + creatingMsMax);
 }
 
 function keysOf(ref: BatchRef): ReturnType<typeof batchKeys> {

@@ -45,10 +45,10 @@ async function start(
   { isNamed }: { readonly isNamed: boolean },
   dependencies: ApiDependencies,
 ): Promise<void> {
-  const { batches, files, projects, runner, settings, taskQueuePrefix } = dependencies;
+  const { batches, files, projects, runner, settings, taskQueuePrefix, clock } = dependencies;
   const { projectId, inputFileId } = batch;
   // First, because it names the file: when this process dies now, the file's marker can be found.
-  const isFirst = await batches.markOpen(batch);
+  const starting = await batches.markStarting(batch, clock());
   if (isFileId(inputFileId)) {
     // Before the workflow looks at the file, so that nobody removes it in between. Whether there is
     // such a file is for the workflow to say, as OpenAI's does: the batch then fails.
@@ -61,8 +61,10 @@ async function start(
   } catch (error) {
     // Under the same name another attempt may be accepted at this moment, on the strength of these
     // very markers: those of a named one are left to the sweeper.
-    if (isFirst && !isNamed && error instanceof ApiError) {
-      await removeMarkers(batch, dependencies);
+    if (error instanceof ApiError) {
+      await (starting.isFirst && !isNamed
+        ? removeMarkers(batch, dependencies)
+        : batches.markRefused(batch, starting));
     }
     throw error;
   }

@@ -100,6 +100,40 @@ describe('the limit on unfinished batches', () => {
   });
 });
 
+describe('creates that were refused under a name', () => {
+  const named = async (key: string): Promise<Answer> =>
+    await create(api, good, { 'idempotency-key': key });
+
+  test('do not stand in the way of others', async () => {
+    await startWith({ openBatchesMax: 1 });
+    const first = await aBatch(api);
+    expect((await named('a')).status).toBe(429);
+    for (const event of [passed, ends('completed'), finalized('completed')]) {
+      await api.batches.apply(first, event);
+    }
+    expect((await named('b')).status).toBe(200);
+    expect((await named('a')).status).toBe(429);
+  });
+
+  test('are not accepted beyond the limit when they are repeated at once, much later', async () => {
+    await startWith({ openBatchesMax: 1 });
+    const first = await aBatch(api);
+    const names = Array.from({ length: 6 }, (_, number) => `k${number}`);
+    for (const name of names) {
+      expect((await named(name)).status).toBe(429);
+    }
+    for (const event of [passed, ends('completed'), finalized('completed')]) {
+      await api.batches.apply(first, event);
+    }
+    api.clock.nowMs += 600_000;
+    await Promise.all(names.map(named));
+    for (const name of names) {
+      await named(name);
+    }
+    expect(new Set(api.runner.started.map(({ batch }) => batch.id)).size).toBe(2);
+  });
+});
+
 describe('the limit on queued lines', () => {
   test('refuses while the unfinished batches hold as many', async () => {
     await startWith({ queuedLinesMax: 15 });
