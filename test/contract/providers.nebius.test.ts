@@ -1,12 +1,6 @@
 /** What users of Nebius have: their documented client code, and what it relies on. */
-import OpenAI, { toFile } from 'openai';
-import {
-  chatLines,
-  clientOf,
-  createBatch,
-  pollBatch,
-  waitForEnd,
-} from '../../scripts/local/batches';
+import OpenAI from 'openai';
+import { chatLines, clientOf, createBatch, waitForEnd } from '../../scripts/local/batches';
 import { demoModel } from '../../scripts/local/upstream-choice';
 import {
   batchLinesMax,
@@ -16,12 +10,24 @@ import {
 } from '../../src/domain/limits';
 import { useUpstreamStack } from '../support/upstream-stack';
 import { admin } from './support/admin';
+import {
+  clientOfProject,
+  codesOf,
+  commonChecks,
+  create,
+  fullCostOf,
+  price,
+  runningChecks,
+  slowLines,
+  someAnswers,
+} from './support/provider-checks';
+import { cellsOf } from './support/provider-table';
 import { runPythonProgram } from './support/python';
 
 const started = useUpstreamStack({
-  apiEnv: { LONGHAUL_RESULT_FORM: 'bare' },
+  apiEnv: { LONGHAUL_RESULT_FORM: 'bare', LONGHAUL_COMPLETION_WINDOWS: '24h,3s' },
   upstreamsFile: { currency: 'usd' },
-  model: { price: { input_per_million: 1_000, output_per_million: 2_000 } },
+  model: { price },
 });
 
 interface Seen {
@@ -49,11 +55,14 @@ beforeAll(async () => {
 });
 
 describe('Nebius', () => {
-  it('base path: /v1/ with its final slash', () => {
+  const cells = cellsOf('Nebius');
+  const { cell } = cells;
+
+  it(`${cell('base path')}: /v1/ with its final slash`, () => {
     expect(seen.base_url).toMatch(/\/v1\/$/);
   });
 
-  it('base path: a client that doubles the slash is answered too', async () => {
+  it(`${cell('base path')}: a client that doubles the slash is answered too`, async () => {
     const { stack } = started();
     const answer = await fetch(`${stack.baseUrl}//models`, {
       headers: { authorization: `Bearer ${stack.apiKey}` },
@@ -61,108 +70,89 @@ describe('Nebius', () => {
     expect(answer.status).toBe(200);
   });
 
-  it('first status: validating', () => {
-    expect(seen.created).toMatchObject({ status: 'validating', completion_window: '24h' });
-  });
-
-  it('create accepts metadata', () => {
+  it(`${cell('create accepts')}: metadata`, () => {
     expect(seen.batch.metadata).toEqual({ description: 'My batch job' });
   });
 
-  it('told when done: by polling', () => {
+  it(`${cell('told when done')}: by polling`, () => {
     expect(seen.batch).toMatchObject({
       status: 'completed',
       request_counts: { total: 3, completed: 3, failed: 0 },
     });
   });
 
-  it('result line: response is the completion itself', () => {
+  it(`${cell('result line')}: response is the completion itself`, () => {
     expect(seen.contents).toHaveLength(3);
     expect(seen.contents.every((content) => content.length > 0)).toBe(true);
   });
 
-  it('list: limit, after, first_id, last_id and has_more', async () => {
+  it(`${cell('list')}: limit, after, first_id, last_id and has_more`, async () => {
     const { id } = seen.batch;
     expect(seen.listed).toMatchObject({ object: 'list', first_id: id, last_id: id });
     expect(seen.listed).toHaveProperty('has_more');
     expect((await client.batches.list({ after: id, limit: 2 })).data).toEqual([]);
   });
 
-  it('files: created, listed, read and deleted', () => {
+  it(`${cell('files')}: created, listed, read and deleted`, () => {
     expect(seen.files).toContain(seen.file);
     expect(seen.files).toContain(seen.batch.output_file_id);
     expect(seen.deleted).toBe(true);
   });
 
-  it('price: half off', () => {
+  it(`${cell('price')}: half off`, () => {
     const { usage } = seen.batch;
-    const full = ((usage?.input_tokens ?? 0) * 1_000 + (usage?.output_tokens ?? 0) * 2_000) / 1e6;
     expect(seen.batch.longhaul_cost).toEqual({
       currency: 'usd',
-      amount: expect.closeTo(full / 2, 6),
+      amount: expect.closeTo(fullCostOf(seen.batch) / 2, 6),
     });
     expect(usage?.total_tokens).toBe(seen.usage.reduce((sum, tokens) => sum + tokens, 0));
   });
 
-  it('endpoints: embeddings, with the bare list of vectors in each line', async () => {
+  it(`${cell('endpoints')}: embeddings, with the bare list of vectors in each line`, async () => {
     const line = {
       custom_id: 'a',
       method: 'POST',
       url: '/v1/embeddings',
       body: { model: demoModel, input: ['one', 'two'] },
     };
-    const file = await toFile(Buffer.from(JSON.stringify(line)), 'in.jsonl');
-    const { id } = await client.batches.create({
-      input_file_id: (await client.files.create({ file, purpose: 'batch' })).id,
-      endpoint: '/v1/embeddings',
-      completion_window: '24h',
-    });
+    const { id } = await create(client, [JSON.stringify(line)], '/v1/embeddings');
     const batch = await waitForEnd(client, id);
     const output = await client.files.content(batch.output_file_id ?? '');
     const result = JSON.parse(await output.text()) as { response: { data: unknown[] } };
     expect(result.response.data).toHaveLength(2);
   });
 
-  it('line rules: one model per file', async () => {
+  it(`${cell('line rules')}: one model per file`, async () => {
     const lines = chatLines(2);
     const other = (lines[1] ?? '').replace(demoModel, 'another-model');
-    const { id } = await createBatch(client, [lines[0] ?? '', other]);
-    const batch = await waitForEnd(client, id);
-    expect(batch.status).toBe('failed');
-    expect(batch.errors?.data?.map(({ code, line }) => [code, line])).toContainEqual([
-      'mismatched_model',
-      2,
-    ]);
+    expect(await codesOf(client, [lines[0] ?? '', other])).toContainEqual(['mismatched_model', 2]);
   });
 
-  it('cancel: answers cancelling with the counts so far', async () => {
-    const lines = chatLines(300, (index) => (index < 5 ? 'Hi' : `[[slow:1000]] ${index}`));
-    const { id } = await createBatch(client, lines);
-    const running = await pollBatch(client, id, {
-      what: 'five answers',
-      timeoutMs: 30_000,
-      is: ({ request_counts: counts }) => (counts?.completed ?? 0) >= 5,
-    });
+  it(`${cell('cancel')}: answers cancelling with the counts so far`, async () => {
+    const { id } = await create(client, slowLines);
+    const running = await someAnswers(client, id);
     const cancelling = await client.batches.cancel(id);
     expect(cancelling.status).toBe('cancelling');
-    expect(cancelling.request_counts?.total).toBe(300);
+    expect(cancelling.request_counts?.total).toBe(slowLines.length);
     expect(cancelling.request_counts?.completed).toBeGreaterThanOrEqual(
       running.request_counts?.completed ?? NaN,
     );
     expect((await waitForEnd(client, id)).status).toBe('cancelled');
   });
 
-  it('requests per file, file size, files and batches: its limits are the defaults', () => {
-    expect([batchLinesMax, fileBytesMax]).toEqual([5_000_000, 10 * 2 ** 30]);
-    expect([filesMaxDefault, openBatchesMaxDefault]).toEqual([500, 500]);
+  it.each([
+    [`${cell('requests per file')}: 5,000,000 by default`, batchLinesMax, 5_000_000],
+    [`${cell('file size')}: 10 GiB by default`, fileBytesMax, 10 * 2 ** 30],
+    [`${cell('files and batches')}: 500 files by default`, filesMaxDefault, 500],
+    [`${cell('files and batches')}: 500 unfinished batches by default`, openBatchesMaxDefault, 500],
+  ])('%s', (_title, ours, theirs) => {
+    expect(ours).toBe(theirs);
   });
 
-  it('files: one too many is refused, and results never count', async () => {
+  it(`${cell('files and batches')}: one file too many is refused, and results never count`, async () => {
     const { stack } = started();
     await admin(stack, ['projects', 'set', 'small', '--files', '2']);
-    const printed = await admin(stack, ['keys', 'create', '--project', 'small']);
-    const apiKey = /sk-longhaul-\S+/.exec(printed)?.[0] ?? '';
-    const small = clientOf({ baseUrl: stack.baseUrl, apiKey });
+    const small = await clientOfProject(stack, 'small', '/v1');
     const { id } = await waitForEnd(small, (await createBatch(small, chatLines(1))).id);
     await createBatch(small, chatLines(1));
     await expect(createBatch(small, chatLines(1))).rejects.toMatchObject({
@@ -171,5 +161,15 @@ describe('Nebius', () => {
     });
     await expect(client.batches.retrieve(id)).rejects.toThrow(OpenAI.NotFoundError);
     expect((await small.files.list({ purpose: 'batch_output' })).data.length).toBeGreaterThan(0);
+  });
+  it.each([...commonChecks(cells, () => client), ...runningChecks(cells, () => client)])(
+    '$title',
+    async ({ check }) => {
+      await check();
+    },
+  );
+
+  it('has a test of every cell', () => {
+    expect(cells.untested()).toEqual([]);
   });
 });
