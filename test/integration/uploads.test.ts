@@ -11,8 +11,11 @@ const bytes = 1_000_000_000;
 /** As the official clients cut files. */
 const partBytes = 67_108_864;
 const parallelMax = 3;
-/** For each part on its way three buffers that are sent to the store, and what waits to be freed. */
-const rssGrowthBytesMax = parallelMax * 3 * 16 * 1024 ** 2 + 150e6;
+/**
+ * For each part on its way three buffers that are sent to the store, and as much again that waits to
+ * be freed, which on a busy machine takes a while: less than half of the file.
+ */
+const rssGrowthBytesMax = 2 * parallelMax * 3 * 16 * 1024 ** 2 + 150e6;
 
 const stack = useStack({ parts: ['minio', 'api'] });
 let client: OpenAI;
