@@ -86,14 +86,14 @@ describe('Nebius', () => {
     expect(seen.contents.every((content) => content.length > 0)).toBe(true);
   });
 
-  it(`${cell('list')}: limit, after, first_id, last_id and has_more`, async () => {
+  it(`${cell('list')}: as its documented code reads it`, async () => {
     const { id } = seen.batch;
     expect(seen.listed).toMatchObject({ object: 'list', first_id: id, last_id: id });
     expect(seen.listed).toHaveProperty('has_more');
     expect((await client.batches.list({ after: id, limit: 2 })).data).toEqual([]);
   });
 
-  it(`${cell('files')}: created, listed, read and deleted`, () => {
+  it(`${cell('files')}: as its documented code uses them`, () => {
     expect(seen.files).toContain(seen.file);
     expect(seen.files).toContain(seen.batch.output_file_id);
     expect(seen.deleted).toBe(true);

@@ -28,7 +28,7 @@ const table = {
   'first status': everyService,
 } as const satisfies Readonly<Record<string, readonly Service[]>>;
 
-export type Service = (typeof everyService)[number];
+type Service = (typeof everyService)[number];
 type Row = keyof typeof table;
 /** The rows that a service fills. */
 type RowOf<S extends Service> = {
