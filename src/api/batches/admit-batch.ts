@@ -22,7 +22,9 @@ export async function assertRoom(
     return;
   }
   const others = marked.filter(({ batchId }) => batchId !== ref.batchId);
-  const open = await batches.unfinished(others, clock());
+  // Markers of creates that were refused may be many; those of batches that run are older.
+  const enough = queuedLinesMax === null ? openBatchesMax : Infinity;
+  const open = await batches.unfinished(others, clock(), enough);
   if (open.length >= openBatchesMax) {
     throw refused(
       'batchLimitExceeded',
