@@ -3,8 +3,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { createInputCheck, joined, nothingFound, toFoundErrors } from './file-check';
 import type { ThreadInput, ThreadReply, ThreadRequest } from './threaded-file-check';
 
-/** Every second byte may be a bad line: errors become text before there are a million of them. */
-const pieceBytes = 131_072;
+/**
+ * Every second byte may be a bad line, with several errors each: they become text before there are
+ * many of them. Where there are none, larger pieces cost less.
+ */
+const pieceBytesMin = 2_048;
+const pieceBytesMax = 131_072;
 
 // A bad line is an exception of `JSON.parse`, and nobody looks at its stack.
 Error.stackTraceLimit = 0;
@@ -23,9 +27,13 @@ function replyTo(request: ThreadRequest): ThreadReply {
     return { found: toFoundErrors(check.end()), findings: check.findings() };
   }
   let found = nothingFound;
-  for (let from = 0; from < request.length; from += pieceBytes) {
+  let pieceBytes = pieceBytesMin;
+  for (let from = 0; from < request.length;) {
     const piece = request.subarray(from, from + pieceBytes);
-    found = joined(found, toFoundErrors(check.add(piece)));
+    const more = toFoundErrors(check.add(piece));
+    found = joined(found, more);
+    from += piece.length;
+    pieceBytes = more.errorCount > 0 ? pieceBytesMin : pieceBytesMax;
   }
   return { found, block: request.buffer };
 }

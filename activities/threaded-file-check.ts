@@ -39,6 +39,12 @@ export interface ThreadReply {
 /** Large enough that handing over is cheap: it takes 0.1 ms, and checking so much 0.5 ms. */
 const blockBytes = 524_288;
 const blockCount = 3;
+/**
+ * What is told of bad lines may be two hundred times as long as they are. So blocks are filled a
+ * little at first and after such a reply, and twice as far after each other one.
+ */
+const filledBytesMin = 8_192;
+const errorBytesMax = 262_144;
 
 /**
  * Starting a thread takes some 30 ms of processor time. A file of this size takes as much when all of
@@ -59,6 +65,8 @@ export class ThreadedFileCheck implements FileCheck {
   private readonly spareBlocks: ArrayBuffer[];
   private filling = new Uint8Array(blockBytes);
   private filledBytes = 0;
+  /** How far blocks are filled. */
+  private filledBytesMax = filledBytesMin;
   /** Replies that are still to be looked at, oldest first. */
   private readonly replies: Promise<ThreadReply>[] = [];
   private readonly waiting: PromiseParts[] = [];
@@ -72,7 +80,9 @@ export class ThreadedFileCheck implements FileCheck {
   ) {
     this.spareBlocks = Array.from({ length: blockCount - 1 }, () => new ArrayBuffer(blockBytes));
     const workerData: ThreadInput = { rules, facts };
-    this.thread = new Worker(program, { workerData });
+    // Bad lines are told in objects that live for a moment: a larger nursery would only hold more.
+    const resourceLimits = { maxYoungGenerationSizeMb: 8 };
+    this.thread = new Worker(program, { workerData, resourceLimits });
     this.thread.on('message', (reply: ThreadReply) => this.waiting.shift()?.resolve(reply));
     this.thread.on('error', (error) => {
       this.fail(error);
@@ -85,11 +95,11 @@ export class ThreadedFileCheck implements FileCheck {
   async add(chunk: Uint8Array): Promise<FoundErrors> {
     let found = nothingFound;
     for (let from = 0; from < chunk.length;) {
-      const piece = chunk.subarray(from, from + blockBytes - this.filledBytes);
+      const piece = chunk.subarray(from, from + this.filledBytesMax - this.filledBytes);
       this.filling.set(piece, this.filledBytes);
       this.filledBytes += piece.length;
       from += piece.length;
-      if (this.filledBytes === blockBytes) {
+      if (this.filledBytes === this.filledBytesMax) {
         found = joined(found, await this.handOver());
       }
     }
@@ -116,12 +126,17 @@ export class ThreadedFileCheck implements FileCheck {
 
   /** Gives the block to the thread, and resolves when there is another one to be filled. */
   private async handOver(): Promise<FoundErrors> {
-    this.send(this.filling);
+    this.send(this.filling.subarray(0, this.filledBytes));
     const reply = this.spareBlocks.length === 0 ? await this.replies.shift() : undefined;
     const block = reply?.block ?? this.spareBlocks.pop() ?? new ArrayBuffer(blockBytes);
     this.filling = new Uint8Array(block);
     this.filledBytes = 0;
-    return reply?.found ?? nothingFound;
+    const found = reply?.found ?? nothingFound;
+    this.filledBytesMax =
+      sizeOf(found) > errorBytesMax
+        ? filledBytesMin
+        : Math.min(blockBytes, 2 * this.filledBytesMax);
+    return found;
   }
 
   private send(request: ThreadRequest): void {
@@ -143,6 +158,10 @@ export class ThreadedFileCheck implements FileCheck {
       reject(error);
     });
   }
+}
+
+function sizeOf({ errorLines }: FoundErrors): number {
+  return errorLines.reduce((sum, { length }) => sum + length, 0);
 }
 
 interface PromiseParts {
