@@ -1,6 +1,7 @@
 /**
  * Records the workflow histories that the replay tests replay: one for each shape that a batch can
- * take, made by real batches on a real Temporal, and one of a sweep. Run after an intended change of the workflows:
+ * take, made by real batches on a real Temporal, and one of a sweep. Run after an intended change of
+ * the workflows:
  *
  *     npm run record-histories [-- DIRECTORY]
  *
@@ -235,7 +236,9 @@ async function save(
   const handle = temporal.workflow.getHandle(workflowId);
   await handle.result().catch(() => undefined);
   const history: unknown = JSON.parse(historyToJSON(await handle.fetchHistory()));
-  writeFileSync(`${file}.json`, `${JSON.stringify({ workflowId, history })}\n`);
+  // Failures have stack traces, and those say where the project lies.
+  const text = JSON.stringify({ workflowId, history }).replaceAll(`${projectRoot}/`, '');
+  writeFileSync(`${file}.json`, `${text}\n`);
 }
 
 export async function main(args: readonly string[]): Promise<number> {

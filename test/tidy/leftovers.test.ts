@@ -16,3 +16,11 @@ test('no test runs alone or is skipped', () => {
   const only = /\b(describe|it|test)\.(only|skip)\b|\b[fx](describe|it)\(/;
   expect(tests.filter((path) => only.test(repositoryText(path)))).toEqual([]);
 });
+
+test('no history says where it was recorded', () => {
+  const histories = repositoryFiles('test/replay/histories');
+  expect(histories.length).toBeGreaterThan(20);
+  // A frame of a stack trace, whose file is named from the root of the file system.
+  const frame = /\((?:file:\/\/)?(?:\/|[A-Z]:\\)[^)]*:\d+:\d+\)/;
+  expect(histories.filter((path) => frame.test(repositoryText(path)))).toEqual([]);
+});
