@@ -1,6 +1,8 @@
 /**
- * Holds a route for down after many failures in a row, not all of them of one line that may itself be
- * the trouble, and then lets one request at a time try whether it is back: after 1 s, and ever more rarely down to every 30 s. Any answer closes it.
+ * Holds a route for down after many failures in a row, and then lets one request at a time try
+ * whether it is back: after 1 s, and ever more rarely down to every 30 s. Any answer closes it. Lines
+ * that may themselves be the trouble count once each: a few of them, failing again and again with
+ * nobody else about, are not an outage.
  *
  *   closed ──10 failures──► open ──delay──► probe due ──sent──► probing
  *     ▲                      ▲                                   │  │
@@ -32,9 +34,10 @@ type State = 'closed' | 'open' | 'probe_due' | 'probing';
 
 export class CircuitBreaker {
   private state: State = 'closed';
+  /** Failures in a row that no line can be the reason of. */
   private failures = 0;
-  /** The line that all failures in a row are of; null when they are of several, or of no line. */
-  private suspect: string | null | undefined;
+  /** The lines that may be the reason of the others; never more than it takes to open. */
+  private readonly suspects = new Set<string>();
   private probes = 0;
   private cancelTimer: (() => void) | undefined;
 
@@ -60,7 +63,7 @@ export class CircuitBreaker {
 
   onAnswer(): void {
     this.failures = 0;
-    this.suspect = undefined;
+    this.suspects.clear();
     if (this.state === 'closed') {
       return;
     }
@@ -72,13 +75,13 @@ export class CircuitBreaker {
 
   /** @param failure.suspect the line, when that may have caused the failure. */
   onFailure(cause: number | string, failure: BreakerFailure): void {
-    const { isProbe, suspect = null } = failure;
-    this.failures += 1;
-    this.suspect = this.suspect === undefined || this.suspect === suspect ? suspect : null;
-    const isRouteDown = this.failures >= failuresToOpen && this.suspect === null;
-    if (this.state === 'closed' && isRouteDown) {
-      this.waitForProbe();
-      this.options.onOpen(cause);
+    const { isProbe, suspect } = failure;
+    if (this.state === 'closed') {
+      this.count(suspect);
+      if (this.failures + this.suspects.size >= failuresToOpen) {
+        this.waitForProbe();
+        this.options.onOpen(cause);
+      }
     } else if (isProbe && this.state === 'probing') {
       this.probes += 1;
       this.waitForProbe();
@@ -96,6 +99,14 @@ export class CircuitBreaker {
   close(): void {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
+  }
+
+  private count(suspect: string | undefined): void {
+    if (suspect === undefined) {
+      this.failures += 1;
+    } else {
+      this.suspects.add(suspect);
+    }
   }
 
   private waitForProbe(): void {

@@ -31,13 +31,13 @@ describe('a circuit breaker', () => {
     expect(events).toEqual(['open ECONNRESET']);
   });
 
-  it('opens for the failures of one line only when others fail as well', () => {
+  it('opens for lines that may be the trouble when ten of them fail, and not for fewer', () => {
     const { breaker } = aBreaker();
-    for (let time = 0; time < 20; time++) {
-      breaker.onFailure('ECONNRESET', { isProbe: false, suspect: 'a' });
+    for (let time = 0; time < 90; time++) {
+      breaker.onFailure('ECONNRESET', { isProbe: false, suspect: `line ${time % 9}` });
     }
     expect(breaker.isOpen).toBe(false);
-    breaker.onFailure('ECONNRESET', { isProbe: false, suspect: 'b' });
+    breaker.onFailure('ECONNRESET', { isProbe: false, suspect: 'line 9' });
     expect(breaker.isOpen).toBe(true);
   });
 

@@ -38,6 +38,26 @@ describe('a line that is alone with its failures', () => {
   });
 });
 
+it('lines that are alone with their failures end, each with its reason', async () => {
+  harness.upstream.use((received, response) => {
+    if (received.ordinal % 2 === 0) {
+      response.destroy();
+    } else {
+      answer(response, '<html></html>');
+    }
+  });
+  const lines = harness.open();
+  lines.submit(0, 1, 2, 3);
+  await lines.hasOutcomes(4);
+  const codeOf = (ordinal: number): unknown => lines.outcomes.get(ordinal)?.failure?.code;
+  expect([0, 1, 2, 3].map(codeOf)).toEqual([
+    'upstream_unavailable',
+    'invalid_answer',
+    'upstream_unavailable',
+    'invalid_answer',
+  ]);
+});
+
 it('a line that fails while others are answered ends after five attempts', async () => {
   harness.upstream.use(atFirst(Infinity, reset));
   const lines = harness.open();
