@@ -3,7 +3,7 @@ import { endedAt, type BatchRecord } from '../src/domain/batch';
 import { isFileId } from '../src/domain/ids';
 import { batchKeys } from '../src/domain/object-keys';
 import type { BatchRef } from '../src/domain/workflow-contract';
-import { deleteBelow } from './delete-below';
+import { deleteBelow } from '../src/storage/delete-below';
 import type { ActivityDeps } from './deps';
 
 const secondsPerDay = 86_400;

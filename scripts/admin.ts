@@ -2,12 +2,11 @@
 import { join } from 'node:path';
 import { main as runAdminProgram } from '../src/admin/main';
 import { runProgram } from './cli/run-program';
-import { bucket, region } from './local/application';
+import { serverEnvironment } from './local/application';
 import { LocalError } from './local/local-error';
-import { loopback, portsFromEnvironment } from './local/ports';
+import { portsFromEnvironment } from './local/ports';
 import { projectRoot } from './local/project-root';
 import { readCredentials } from './local/state-folder';
-import { temporalNamespace } from './local/temporal';
 
 export async function main(args: readonly string[]): Promise<number> {
   return await runProgram(async () => {
@@ -25,15 +24,5 @@ function localEnvironment(): NodeJS.ProcessEnv {
       'There is nothing to administer yet: run `npm start` in another terminal, or set LONGHAUL_S3_ENDPOINT, LONGHAUL_S3_ACCESS_KEY and LONGHAUL_S3_SECRET_KEY to those of your store.',
     );
   }
-  const ports = portsFromEnvironment(process.env);
-  return {
-    ...process.env,
-    LONGHAUL_TEMPORAL_ADDRESS: `${loopback}:${ports.temporal}`,
-    LONGHAUL_TEMPORAL_NAMESPACE: temporalNamespace,
-    LONGHAUL_S3_ENDPOINT: `http://${loopback}:${ports.minio}`,
-    LONGHAUL_S3_REGION: region,
-    LONGHAUL_S3_BUCKET: bucket,
-    LONGHAUL_S3_ACCESS_KEY: credentials.minioUser,
-    LONGHAUL_S3_SECRET_KEY: credentials.minioPassword,
-  };
+  return { ...process.env, ...serverEnvironment(credentials, portsFromEnvironment(process.env)) };
 }

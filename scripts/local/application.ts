@@ -1,5 +1,6 @@
 /** Our own processes: API, workers and the simulated upstream, as built in dist/. */
 import { join } from 'node:path';
+import type { StoreConfig } from '../../src/config/config';
 import { answersOk } from './http';
 import type { ProcessSpec } from './managed-process';
 import { loopback, type Ports } from './ports';
@@ -17,6 +18,34 @@ export interface ApplicationContext {
 
 export const bucket = 'longhaul';
 export const region = 'us-east-1';
+
+/** Settings that lead a process of ours to the servers of a stack. */
+export function serverEnvironment(
+  { minioUser, minioPassword }: StateFolder['credentials'],
+  ports: Pick<Ports, 'minio' | 'temporal'>,
+): ProcessEnvironment {
+  return {
+    LONGHAUL_TEMPORAL_ADDRESS: `${loopback}:${ports.temporal}`,
+    LONGHAUL_TEMPORAL_NAMESPACE: temporalNamespace,
+    ...storeEnvironment({
+      endpoint: `http://${loopback}:${ports.minio}`,
+      region,
+      bucket,
+      accessKey: minioUser,
+      secretKey: minioPassword,
+    }),
+  };
+}
+
+export function storeEnvironment(store: StoreConfig): ProcessEnvironment {
+  return {
+    LONGHAUL_S3_ENDPOINT: store.endpoint,
+    LONGHAUL_S3_REGION: store.region,
+    LONGHAUL_S3_BUCKET: store.bucket,
+    LONGHAUL_S3_ACCESS_KEY: store.accessKey,
+    LONGHAUL_S3_SECRET_KEY: store.secretKey,
+  };
+}
 
 export function apiSpec(context: ApplicationContext, extra: ProcessEnvironment): ProcessSpec {
   const { state, ports } = context;
@@ -91,13 +120,7 @@ function applicationEnvironment(
   const { state, ports, upstreamsFile } = context;
   return {
     ...process.env,
-    LONGHAUL_TEMPORAL_ADDRESS: `${loopback}:${ports.temporal}`,
-    LONGHAUL_TEMPORAL_NAMESPACE: temporalNamespace,
-    LONGHAUL_S3_ENDPOINT: `http://${loopback}:${ports.minio}`,
-    LONGHAUL_S3_REGION: region,
-    LONGHAUL_S3_BUCKET: bucket,
-    LONGHAUL_S3_ACCESS_KEY: state.credentials.minioUser,
-    LONGHAUL_S3_SECRET_KEY: state.credentials.minioPassword,
+    ...serverEnvironment(state.credentials, ports),
     LONGHAUL_UPSTREAMS_FILE: upstreamsFile,
   };
 }

@@ -1,7 +1,7 @@
 /** API keys: made, listed, revoked. */
-import { createHash } from 'node:crypto';
 import { defaultProjectId } from '../domain/ids';
 import { makeApiKey } from '../domain/project';
+import { hashOfKey } from '../storage/project-store';
 import {
   onlyPositional,
   parseCommand,
@@ -31,7 +31,7 @@ const create: AdminCommand = {
       id,
       projectId,
       name: values.name,
-      sha256: createHash('sha256').update(key).digest('hex'),
+      sha256: hashOfKey(key).toString('hex'),
       createdAt: Math.floor(context.now() / 1000),
     });
     context.print(key);

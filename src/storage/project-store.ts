@@ -1,4 +1,5 @@
 /** Projects and API keys, on the object store. */
+import { createHash } from 'node:crypto';
 import type { ProjectId } from '../domain/ids';
 import {
   limitsOf,
@@ -14,6 +15,11 @@ import {
 } from '../domain/object-keys';
 import { changeJson, getJson, putJson } from './json-object';
 import type { ObjectStore } from './object-store';
+
+/** What is kept of a key. A key is 128 random bits or more, so that a fast hash is enough. */
+export function hashOfKey(key: string): Buffer {
+  return createHash('sha256').update(key).digest();
+}
 
 export class ProjectStore {
   constructor(private readonly store: ObjectStore) {}

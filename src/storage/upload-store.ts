@@ -13,6 +13,7 @@ import {
   type UploadRecord,
   type UploadRef,
 } from '../domain/upload';
+import { deleteBelow } from './delete-below';
 import { changeJson, getJson, putJson } from './json-object';
 import type { ByteRange, ObjectInfo, ObjectStore } from './object-store';
 
@@ -94,14 +95,7 @@ export class UploadStore {
   }
 
   async removeParts(ref: UploadRef): Promise<void> {
-    const { partsPrefix } = keysOf(ref);
-    for (;;) {
-      const page = await this.store.list(partsPrefix);
-      await this.store.delete(page.items.map(({ key }) => key));
-      if (!page.hasMore) {
-        return;
-      }
-    }
+    await deleteBelow(this.store, keysOf(ref).partsPrefix);
   }
 
   /**

@@ -9,7 +9,7 @@ import {
   openBatchesMaxDefault,
 } from '../../src/domain/limits';
 import { useUpstreamStack } from '../support/upstream-stack';
-import { admin } from './support/admin';
+import { admin } from '../support/admin-program';
 import {
   clientOfProject,
   codesOf,

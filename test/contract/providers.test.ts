@@ -9,7 +9,7 @@ import { waitUntil } from '../../scripts/local/wait';
 import { MailServer } from '../support/mail-server';
 import { checkedResults } from '../support/result-checks';
 import { useUpstreamStack } from '../support/upstream-stack';
-import { admin } from './support/admin';
+import { admin } from '../support/admin-program';
 import {
   clientOfProject,
   codesOf,

@@ -11,7 +11,7 @@ import {
   type Batch,
 } from '../../scripts/local/batches';
 import { useStack } from '../support/local-stack';
-import { admin } from './support/admin';
+import { admin } from '../support/admin-program';
 import { pythonEnvironment, runPythonProgram } from './support/python';
 import { WebhookReceiver, type Delivery } from './support/webhook-receiver';
 

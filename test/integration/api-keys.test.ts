@@ -1,18 +1,18 @@
 /** Who may listen where, and the operator's commands, with the built programs on a real store. */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { storeEnvironment } from '../../scripts/local/application';
 import { freePort } from '../../scripts/local/ports';
 import { answersOk } from '../../scripts/local/http';
 import { projectRoot } from '../../scripts/local/project-root';
 import { waitUntil } from '../../scripts/local/wait';
+import { runAdmin } from '../support/admin-program';
 import { MinioServer } from '../support/minio';
 import { useTemporaryFolder } from '../support/temporary-folder';
 
 const folder = useTemporaryFolder();
-const run = promisify(execFile);
 
 let minio: MinioServer;
 beforeAll(async () => {
@@ -23,7 +23,6 @@ afterAll(async () => {
 });
 
 function environment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const { endpoint, region, bucket, accessKey, secretKey } = minio.config;
   const upstreamsFile = join(folder(), 'upstreams.yaml');
   writeFileSync(
     upstreamsFile,
@@ -31,20 +30,14 @@ function environment(extra: Readonly<Record<string, string>> = {}): NodeJS.Proce
   );
   return {
     PATH: process.env['PATH'],
-    LONGHAUL_S3_ENDPOINT: endpoint,
-    LONGHAUL_S3_REGION: region,
-    LONGHAUL_S3_BUCKET: bucket,
-    LONGHAUL_S3_ACCESS_KEY: accessKey,
-    LONGHAUL_S3_SECRET_KEY: secretKey,
+    ...storeEnvironment(minio.config),
     LONGHAUL_UPSTREAMS_FILE: upstreamsFile,
     ...extra,
   };
 }
 
 async function admin(...args: string[]): Promise<string> {
-  const program = join(projectRoot, 'dist', 'src', 'admin', 'main.js');
-  const { stdout } = await run(process.execPath, [program, ...args], { env: environment() });
-  return stdout.trim();
+  return await runAdmin(args, storeEnvironment(minio.config));
 }
 
 function startApi(env: NodeJS.ProcessEnv): {

@@ -2,12 +2,10 @@
  * Webhooks and e-mail from end to end: batches that really end, receivers that really listen, the
  * operator's built program, and signatures that the official client verifies.
  */
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import OpenAI, { toFile } from 'openai';
 import {
@@ -17,15 +15,14 @@ import {
   waitForEnd,
   type Batch,
 } from '../../scripts/local/batches';
-import { projectRoot } from '../../scripts/local/project-root';
 import { startStack, type Stack } from '../../scripts/local/stack';
 import { waitUntil } from '../../scripts/local/wait';
+import { admin as runAdminOn } from '../support/admin-program';
 import { selfSignedCertificate } from '../support/certificate';
 import { MailServer, SmtpRefusal } from '../support/mail-server';
 import { unwrapped, WebhookReceiver, type ReceivedWebhook } from '../support/webhook-receiver';
 
 const allowedNetworks = { LONGHAUL_WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8' };
-const run = promisify(execFile);
 
 let folder: string;
 let stack: Stack;
@@ -69,21 +66,7 @@ afterAll(async () => {
 
 /** The lines that the operator's program prints. */
 async function admin(...args: string[]): Promise<string[]> {
-  const { endpoint, region, bucket, accessKey, secretKey } = stack.store;
-  const program = join(projectRoot, 'dist', 'src', 'admin', 'main.js');
-  const env = {
-    PATH: process.env['PATH'],
-    LONGHAUL_S3_ENDPOINT: endpoint,
-    LONGHAUL_S3_REGION: region,
-    LONGHAUL_S3_BUCKET: bucket,
-    LONGHAUL_S3_ACCESS_KEY: accessKey,
-    LONGHAUL_S3_SECRET_KEY: secretKey,
-    LONGHAUL_TEMPORAL_ADDRESS: stack.temporal.address,
-    LONGHAUL_TEMPORAL_NAMESPACE: stack.temporal.namespace,
-    ...allowedNetworks,
-  };
-  const { stdout } = await run(process.execPath, [program, ...args], { env });
-  return stdout.trim().split('\n');
+  return (await runAdminOn(stack, args, allowedNetworks)).split('\n');
 }
 
 /** A client with a key of a project of the test's own. */

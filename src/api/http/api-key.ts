@@ -4,10 +4,11 @@
  * A key is looked up by the id inside it, without a cache: one that is revoked is refused from the
  * next request on, by every process. What is stored is its SHA-256 only.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { defaultProjectId, type ProjectId } from '../../domain/ids';
 import { apiKeyIdOf } from '../../domain/project';
+import { hashOfKey } from '../../storage/project-store';
 import type { ApiDependencies } from '../dependencies';
 import { ApiError } from './api-error';
 import { assignProject } from './project';
@@ -19,9 +20,9 @@ export function requireApiKey({
   projects,
   settings,
 }: Pick<ApiDependencies, 'projects' | 'settings'>): RequestHandler {
-  const settingsKey = settings.key === undefined ? undefined : digest(settings.key);
+  const settingsKey = settings.key === undefined ? undefined : hashOfKey(settings.key);
   const projectOf = async (given: string): Promise<ProjectId | undefined> => {
-    const hash = digest(given);
+    const hash = hashOfKey(given);
     // Digests have one length, whatever was given, and compare in constant time.
     if (settingsKey !== undefined && timingSafeEqual(hash, settingsKey)) {
       return defaultProjectId;
@@ -59,10 +60,6 @@ function refuse(given: string): never {
 function keyOf(request: Request): string {
   const header = request.get('authorization') ?? '';
   return header.replace(/^bearer(\s+|$)/i, '').trim();
-}
-
-function digest(key: string): Buffer {
-  return createHash('sha256').update(key).digest();
 }
 
 /** Enough to recognise one's own key, too little to use it. */

@@ -10,7 +10,7 @@ import {
 } from '../../../scripts/local/batches';
 import type { Stack } from '../../../scripts/local/stack';
 import { checkedResults } from '../../support/result-checks';
-import { admin } from './admin';
+import { admin } from '../../support/admin-program';
 import type { Cells } from './provider-table';
 
 /** A client of a project of its own, below the path that the clients of its service know. */

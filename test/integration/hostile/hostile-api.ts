@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { storeEnvironment } from '../../../scripts/local/application';
 import { answersOk } from '../../../scripts/local/http';
 import { freePort } from '../../../scripts/local/ports';
 import { projectRoot } from '../../../scripts/local/project-root';
@@ -55,10 +56,7 @@ export class HostileApi {
         LONGHAUL_FILE_BYTES_MAX: String(1_048_576),
         LONGHAUL_UPLOAD_IDLE_TIMEOUT_MS: '500',
         LONGHAUL_LOG_LEVEL: 'debug',
-        LONGHAUL_S3_ENDPOINT: store.endpoint,
-        LONGHAUL_S3_BUCKET: store.bucket,
-        LONGHAUL_S3_ACCESS_KEY: store.accessKey,
-        LONGHAUL_S3_SECRET_KEY: store.secretKey,
+        ...storeEnvironment(store),
         LONGHAUL_UPSTREAMS_FILE: upstreamsFile,
         // Nothing of the corpus may get as far as to need an engine.
         LONGHAUL_TEMPORAL_ADDRESS: '127.0.0.1:9',

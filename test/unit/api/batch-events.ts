@@ -1,6 +1,7 @@
 /** Batches of the tests, and what happens to them. */
+import { Readable } from 'node:stream';
 import type { BatchEnd, BatchEvent } from '../../../src/domain/batch';
-import { defaultProjectId, type BatchId } from '../../../src/domain/ids';
+import { defaultProjectId, makeFileId, type BatchId } from '../../../src/domain/ids';
 import type { BatchRef } from '../../../src/domain/workflow-contract';
 import { send, type Answer, type ApiUnderTest } from './api-under-test';
 
@@ -15,6 +16,22 @@ export async function aBatch(api: ApiUnderTest): Promise<BatchRef> {
     completion_window: '24h',
   });
   return refOf(batch.id);
+}
+
+/** A file of one empty object, ready for a batch. */
+export async function anInputFile({ clock, files }: ApiUnderTest): Promise<string> {
+  const id = makeFileId(clock.nowMs, 'cd'.repeat(10));
+  await files.putContent(defaultProjectId, id, Readable.from([Buffer.from('{}\n')]));
+  await files.create({
+    id,
+    projectId: defaultProjectId,
+    bytes: 3,
+    createdAt,
+    expiresAt: null,
+    filename: 'in.jsonl',
+    purpose: 'batch',
+  });
+  return id;
 }
 
 export function refOf(id: string): BatchRef {

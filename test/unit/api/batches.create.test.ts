@@ -1,10 +1,9 @@
-import { Readable } from 'node:stream';
 import { newBatchRecord } from '../../../src/domain/batch';
-import { defaultProjectId, makeFileId, type BatchId } from '../../../src/domain/ids';
+import { defaultProjectId, type BatchId } from '../../../src/domain/ids';
 import { fileKeys } from '../../../src/domain/object-keys';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store';
 import { errorOf, send, startApi, type ApiUnderTest } from './api-under-test';
-import { create, createdAt, endpoint, refOf } from './batch-events';
+import { anInputFile, create, createdAt, endpoint, refOf } from './batch-events';
 
 let store: MemoryObjectStore;
 let api: ApiUnderTest;
@@ -16,24 +15,9 @@ afterEach(async () => {
   await api.close();
 });
 
-async function anInputFile(): Promise<string> {
-  const id = makeFileId(api.clock.nowMs, 'cd'.repeat(10));
-  await api.files.putContent(defaultProjectId, id, Readable.from([Buffer.from('{}\n')]));
-  await api.files.create({
-    id,
-    projectId: defaultProjectId,
-    bytes: 3,
-    createdAt,
-    expiresAt: null,
-    filename: 'in.jsonl',
-    purpose: 'batch',
-  });
-  return id;
-}
-
 describe('a new batch', () => {
   test('is validating, has every field, and is started with all that it needs', async () => {
-    const inputFileId = await anInputFile();
+    const inputFileId = await anInputFile(api);
     const batch = await api.client.batches.create({
       input_file_id: inputFileId,
       endpoint,
@@ -77,7 +61,7 @@ describe('a new batch', () => {
   });
 
   test('keeps its input file until it has ended', async () => {
-    const inputFileId = await anInputFile();
+    const inputFileId = await anInputFile(api);
     const batch = await api.client.batches.create({
       input_file_id: inputFileId,
       endpoint,
@@ -136,7 +120,7 @@ describe('a new batch', () => {
   });
 
   test('is refused with 503 while the engine is down, and keeps its marker', async () => {
-    const inputFileId = await anInputFile();
+    const inputFileId = await anInputFile(api);
     api.runner.down = true;
     const answer = await create(api, {
       input_file_id: inputFileId,

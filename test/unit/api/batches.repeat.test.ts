@@ -1,6 +1,5 @@
 /** Creates that are sent more than once make one batch, whatever went wrong in between. */
-import { Readable } from 'node:stream';
-import { defaultProjectId, makeFileId, type BatchId, type FileId } from '../../../src/domain/ids';
+import { defaultProjectId, type BatchId, type FileId } from '../../../src/domain/ids';
 import { fileKeys, openBatchKey } from '../../../src/domain/object-keys';
 import { eventually } from '../../support/eventually';
 import { FaultyObjectStore, keysBelow, type Fate } from '../../support/faulty-object-store';
@@ -12,7 +11,7 @@ import {
   type Answer,
   type ApiUnderTest,
 } from './api-under-test';
-import { createdAt, endpoint, refOf } from './batch-events';
+import { anInputFile, createdAt, endpoint, refOf } from './batch-events';
 
 let store: FaultyObjectStore;
 let api: ApiUnderTest;
@@ -20,26 +19,11 @@ let body: Record<string, unknown>;
 beforeEach(async () => {
   store = new FaultyObjectStore();
   api = await startApi({ store });
-  body = { input_file_id: await anInputFile(), endpoint, completion_window: '24h' };
+  body = { input_file_id: await anInputFile(api), endpoint, completion_window: '24h' };
 });
 afterEach(async () => {
   await api.close();
 });
-
-async function anInputFile(): Promise<string> {
-  const id = makeFileId(api.clock.nowMs, 'cd'.repeat(10));
-  await api.files.putContent(defaultProjectId, id, Readable.from([Buffer.from('{}\n')]));
-  await api.files.create({
-    id,
-    projectId: defaultProjectId,
-    bytes: 3,
-    createdAt,
-    expiresAt: null,
-    filename: 'in.jsonl',
-    purpose: 'batch',
-  });
-  return id;
-}
 
 type RequestHeaders = Readonly<Record<string, string>>;
 
@@ -225,7 +209,7 @@ describe.each([
         await api.close();
         store = new FaultyObjectStore();
         api = await startApi({ store });
-        body = { ...body, input_file_id: await anInputFile() };
+        body = { ...body, input_file_id: await anInputFile(api) };
         const refused = await firstAttempt(first, failing, fate);
         expect(refused.status).toBe(503);
         const id = idOf(await post(second));

@@ -1,4 +1,4 @@
-import type { ObjectStore } from '../src/storage/object-store';
+import type { ObjectStore } from './object-store';
 
 /** Deletes every object below a prefix, but one if it is named. */
 export async function deleteBelow(
