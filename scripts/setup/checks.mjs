@@ -6,6 +6,8 @@ import { withTestCount } from './test-count.mjs';
 
 const inProcessKinds = ['tidy', 'unit'];
 const serverKinds = ['conformance', 'replay', 'integration', 'contract', 'e2e'];
+// Each has up to 1 GB of servers.
+const serverTestsInParallel = 2;
 
 // The slowest first, so that the quick ones fill the gaps.
 const checks = [
@@ -71,9 +73,8 @@ async function runCheck({ name, bin, args }) {
 }
 
 /**
- * Every check, then every test that needs servers, in one process: they share the machine's two
- * cores, and a test that kills a server must not wait for another's turn. The last line says how
- * many tests ran in all.
+ * Every check, then every test that needs servers, two files at a time: each has servers of its own
+ * and waits for them more than it works. The last line says how many tests ran in all.
  *
  * @returns the exit code
  */
@@ -81,7 +82,7 @@ export function runAllTests() {
   return withTestCount(async (countedAs) => {
     const checked = await runChecks({ unitTestArgs: countedAs('unit') });
     return checked === 0
-      ? jest(['--selectProjects', ...serverKinds, '--runInBand', ...countedAs('servers')])
+      ? jest(['--selectProjects', ...serverKinds, `--maxWorkers=${serverTestsInParallel}`, ...countedAs('servers')])
       : checked;
   });
 }
