@@ -3,15 +3,17 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { say } from '../scripts/cli/run-program';
-import { describeExit } from '../scripts/local/managed-process';
+import { describeExit, type ManagedProcess } from '../scripts/local/managed-process';
 import { projectRoot } from '../scripts/local/project-root';
 import { startStack, type Stack, type StackOptions } from '../scripts/local/stack';
 
 export const benchModel = 'bench-model';
 
-interface BenchUpstream {
+export interface BenchUpstream {
   readonly port: number;
   readonly inFlight: number;
+  /** For one attempt; the product's default when absent. */
+  readonly requestTimeoutSeconds?: number;
 }
 
 /** Files of a measurement are below this folder, which is removed with it. */
@@ -57,12 +59,26 @@ export async function startBenchStack(
   });
 }
 
-function writeUpstreamsFile(folder: BenchFolder, upstream: BenchUpstream): string {
-  const path = join(folder.path, 'upstreams.yaml');
+/** One more worker; the upstream is told its name, `worker-1` and so on, with each request. */
+export async function addBenchWorker(
+  stack: Stack,
+  folder: BenchFolder,
+  upstream: BenchUpstream,
+): Promise<ManagedProcess> {
+  const caller = `worker-${stack.workers.length + 1}`;
+  return await stack.addWorker({
+    LONGHAUL_UPSTREAMS_FILE: writeUpstreamsFile(folder, upstream, caller),
+  });
+}
+
+function writeUpstreamsFile(folder: BenchFolder, upstream: BenchUpstream, caller?: string): string {
+  const path = join(folder.path, `upstreams${caller === undefined ? '' : `-${caller}`}.yaml`);
+  const { port, inFlight, requestTimeoutSeconds } = upstream;
   const entry = {
     name: 'bench',
-    base_url: `http://127.0.0.1:${upstream.port}/v1`,
-    max_in_flight: upstream.inFlight,
+    base_url: `http://127.0.0.1:${port}${caller === undefined ? '' : `/${caller}`}/v1`,
+    max_in_flight: inFlight,
+    ...(requestTimeoutSeconds !== undefined && { request_timeout_seconds: requestTimeoutSeconds }),
     models: [benchModel],
   };
   writeFileSync(path, stringify({ upstreams: [entry] }));

@@ -3,7 +3,9 @@ import { runProgram } from '../scripts/cli/run-program';
 import { LocalError } from '../scripts/local/local-error';
 import { toReport, type Findings } from './report';
 import { apiLatencyHelp, runApiLatency } from './scenarios/api-latency';
+import { reworkHelp, runRework } from './scenarios/rework';
 import { runSlowUpload, slowUploadHelp } from './scenarios/slow-upload';
+import { runTakeover, takeoverHelp } from './scenarios/takeover';
 import { runThroughput, throughputHelp } from './scenarios/throughput';
 import { runUpload, uploadHelp } from './scenarios/upload';
 import { runValidate, validateHelp } from './scenarios/validate';
@@ -18,6 +20,8 @@ const scenarios = new Map<string, Scenario>([
   ['upload', { help: uploadHelp, run: runUpload }],
   ['validate', { help: validateHelp, run: runValidate }],
   ['api-latency', { help: apiLatencyHelp, run: runApiLatency }],
+  ['rework', { help: reworkHelp, run: runRework }],
+  ['takeover', { help: takeoverHelp, run: runTakeover }],
   ['slow-upload', { help: slowUploadHelp, run: runSlowUpload }],
 ]);
 

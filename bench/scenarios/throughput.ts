@@ -1,14 +1,15 @@
 /** How much of what a bare HTTP client can do is left when the whole service does it. */
-import { createReadStream } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { OpenAI } from 'openai';
-import type { Batch } from 'openai/resources';
 import { request } from 'undici';
 import { say } from '../../scripts/cli/run-program';
-import { checkResults, isComplete } from '../../scripts/demo/check-results';
-import { downloadResults } from '../../scripts/demo/run-batch';
 import type { Stack } from '../../scripts/local/stack';
+import {
+  batchUser,
+  createBatch,
+  isTerminal,
+  pollUntil,
+  uploadLines,
+  verifyResults,
+} from '../bench-batch';
 import { makeBenchFolder, startBenchStack, type BenchFolder } from '../bench-stack';
 import { startProgram, type ChildProgram } from '../child-program';
 import { parseNumbers } from '../parse-numbers';
@@ -16,7 +17,7 @@ import { peakRssBytes, rounded, startCpuClock } from '../process-stats';
 import type { RawUpstreamStats } from '../raw-upstream';
 import { isDisturbed, meanOf, referenceJson, runReference } from '../reference';
 import type { Findings } from '../report';
-import { customIdOf, requestBody, writeInputFile } from '../request-lines';
+import { requestBody } from '../request-lines';
 
 export const throughputHelp = `throughput: requests per second from create to terminal, over those of undici.request
   --lines N               requests in the batch (50000)
@@ -26,7 +27,6 @@ export const throughputHelp = `throughput: requests per second from create to te
 const defaults = { lines: 50_000, 'in-flight': 64, 'reference-requests': 100_000 };
 
 const ratioMin = 0.3;
-const pollIntervalMs = 100;
 
 interface Parameters {
   readonly lines: number;
@@ -98,27 +98,22 @@ async function measureService(
 ): Promise<Service> {
   const { parameters, folder, upstream } = given;
   const { lines, inFlight } = parameters;
-  const inputPath = join(folder.path, 'input.jsonl');
-  await writeInputFile(inputPath, { lines });
   const target = { port: upstream.output.port, inFlight };
   const stack = await startBenchStack({ folder, upstream: target }, abort);
   try {
-    const client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey });
-    const { signal } = abort;
-    const file = await client.files.create(
-      { file: createReadStream(inputPath), purpose: 'batch' },
-      { signal },
-    );
+    const user = batchUser(stack, folder, abort.signal);
+    const fileId = await uploadLines(user, lines);
     await askUpstream(upstream, '_reset');
     const pids = pidsOf(stack, upstream);
     const stopCpuClock = startCpuClock(pids);
     say(`Running a batch of ${lines} requests …`);
     const startedAt = performance.now();
-    const batch = await runBatch(client, file.id, signal);
+    const { id } = await createBatch(user, fileId);
+    const batch = await pollUntil(user, id, isTerminal);
     const seconds = (performance.now() - startedAt) / 1000;
     const cpu = stopCpuClock();
     const stats = await askUpstream(upstream, '_stats');
-    await verify({ client, batch, lines, folder, signal });
+    await verifyResults(user, batch, { lines, status: 'completed', answered: lines });
     const requestsPerSecond = lines / seconds;
     say(`Service: ${Math.round(requestsPerSecond)} requests per second`);
     return {
@@ -153,43 +148,12 @@ function pidsOf(stack: Stack, upstream: RawUpstream): Record<'worker' | 'api', n
   return { worker: worker.pid, api: stack.process('api').pid, ...servers };
 }
 
-async function runBatch(client: OpenAI, fileId: string, signal: AbortSignal): Promise<Batch> {
-  let batch = await client.batches.create(
-    { input_file_id: fileId, endpoint: '/v1/chat/completions', completion_window: '24h' },
-    { signal },
-  );
-  while (!['completed', 'failed', 'expired', 'cancelled'].includes(batch.status)) {
-    await delay(pollIntervalMs, undefined, { signal });
-    batch = await client.batches.retrieve(batch.id);
-  }
-  return batch;
-}
-
 async function askUpstream(
   upstream: RawUpstream,
   what: '_stats' | '_reset',
 ): Promise<RawUpstreamStats> {
   const { body } = await request(`http://127.0.0.1:${upstream.output.port}/${what}`);
   return (await body.json()) as RawUpstreamStats;
-}
-
-/** Numbers of a run that lost a line would be worth nothing. */
-async function verify(run: {
-  readonly client: OpenAI;
-  readonly batch: Batch;
-  readonly lines: number;
-  readonly folder: BenchFolder;
-  readonly signal: AbortSignal;
-}): Promise<void> {
-  const { client, batch, lines, folder, signal } = run;
-  const files = await downloadResults(client, batch, { folder: folder.path, signal });
-  const customIds = new Set(Array.from({ length: lines }, (_, at) => customIdOf(at)));
-  const check = await checkResults(customIds, files);
-  if (batch.status !== 'completed' || !isComplete(check) || check.answered !== lines) {
-    throw new Error(
-      `The batch is not complete: ${JSON.stringify({ status: batch.status, check })}`,
-    );
-  }
 }
 
 /** The part of the time before the first request reached the upstream and after the last one. */

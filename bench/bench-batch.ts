@@ -1,0 +1,114 @@
+/** Batches of a benchmark: made, watched, and checked when they have ended. */
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { APIError, OpenAI } from 'openai';
+import type { Batch } from 'openai/resources';
+import { say } from '../scripts/cli/run-program';
+import { checkResults, isComplete } from '../scripts/demo/check-results';
+import { downloadResults, type ResultFiles } from '../scripts/demo/run-batch';
+import type { Stack } from '../scripts/local/stack';
+import type { BenchFolder } from './bench-stack';
+import { customIdOf, writeInputFile } from './request-lines';
+import { uploadFile } from './upload-file';
+
+const pollIntervalMs = 100;
+const pollTimeoutMs = 5_000;
+
+/** What batches are made and watched with. */
+export interface BatchUser {
+  readonly stack: Stack;
+  readonly client: OpenAI;
+  readonly folder: BenchFolder;
+  readonly signal: AbortSignal;
+}
+
+export function batchUser(stack: Stack, folder: BenchFolder, signal: AbortSignal): BatchUser {
+  const client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
+  return { stack, client, folder, signal };
+}
+
+/** Resolves to the id of a file with so many requests. */
+export async function uploadLines(user: BatchUser, lines: number): Promise<string> {
+  const path = join(user.folder.path, 'input.jsonl');
+  const bytes = await writeInputFile(path, { lines });
+  say(`Uploading ${lines} requests …`);
+  const { id } = await uploadFile(
+    user.stack,
+    { bytes, chunks: createReadStream(path) },
+    user.signal,
+  );
+  return id;
+}
+
+export async function createBatch({ client }: BatchUser, fileId: string): Promise<Batch> {
+  return await client.batches.create({
+    input_file_id: fileId,
+    endpoint: '/v1/chat/completions',
+    completion_window: '24h',
+  });
+}
+
+/** Looks ten times a second; a look that the API cannot answer is passed over. */
+export async function pollUntil(
+  { client, signal }: BatchUser,
+  batchId: string,
+  condition: (batch: Batch) => boolean,
+): Promise<Batch> {
+  for (;;) {
+    const batch = await look(client, batchId);
+    if (batch !== undefined && condition(batch)) {
+      return batch;
+    }
+    await delay(pollIntervalMs, undefined, { signal });
+  }
+}
+
+export function isTerminal({ status }: Batch): boolean {
+  return ['completed', 'failed', 'expired', 'cancelled'].includes(status);
+}
+
+/**
+ * Numbers of a run that lost a line would be worth nothing.
+ *
+ * @param expected the status, and how many of the lines must have been answered; all when absent.
+ * @returns the result files, which are in the folder.
+ * @throws when the batch ended otherwise, or a request has not exactly one result line.
+ */
+export async function verifyResults(
+  { client, folder, signal }: BatchUser,
+  batch: Batch,
+  expected: {
+    readonly lines: number;
+    readonly status: Batch['status'];
+    readonly answered?: number;
+  },
+): Promise<ResultFiles> {
+  const { lines, status, answered } = expected;
+  const files = await downloadResults(client, batch, { folder: folder.path, signal });
+  const customIds = new Set(Array.from({ length: lines }, (_, at) => customIdOf(at)));
+  const check = await checkResults(customIds, files);
+  const isRight =
+    batch.status === status &&
+    isComplete(check) &&
+    (answered === undefined || check.answered === answered);
+  if (!isRight) {
+    const { status: found } = batch;
+    throw new Error(
+      `The batch is not as it should be: ${JSON.stringify({ status: found, check })}`,
+    );
+  }
+  return files;
+}
+
+async function look(client: OpenAI, batchId: string): Promise<Batch | undefined> {
+  try {
+    // Without the signal: the client would add a listener to it each time, and take none away.
+    return await client.batches.retrieve(batchId, { timeout: pollTimeoutMs });
+  } catch (error) {
+    if (error instanceof APIError) {
+      return undefined;
+    }
+    throw error;
+  }
+}
