@@ -8,7 +8,11 @@ import { Agenda } from '../storage/agenda';
 import { BatchStore } from '../storage/batch-store';
 import { CreatedBatches } from '../storage/created-batches';
 import { FileStore } from '../storage/file-store';
-import { createMinioObjectStore } from '../storage/minio-object-store';
+import {
+  createMinioObjectStore,
+  defaultTimeouts,
+  type StorePatience,
+} from '../storage/minio-object-store';
 import { StoreFault } from '../storage/object-store';
 import { ProjectStore } from '../storage/project-store';
 import { UploadStore } from '../storage/upload-store';
@@ -20,12 +24,23 @@ import { makeFullCollectionsRare } from './heap';
 /** How long requests may go on after the process was told to stop. */
 const shutdownGraceMs = 10_000;
 
+/**
+ * A client would rather hear within seconds that it should come back: the official ones repeat a 503
+ * by themselves. What it has sent or fetched half of is worth more patience.
+ */
+const storePatience: StorePatience = {
+  connectTimeoutMs: 3_000,
+  idleTimeoutMs: 4_000,
+  retryMs: 5_000,
+  transfers: defaultTimeouts,
+};
+
 async function main(): Promise<void> {
   makeFullCollectionsRare();
   const config = loadApiConfig(process.env);
   const served = loadServed(config.upstreamsFile);
   const logger = createLogger('longhaul-api', config.logLevel);
-  const store = createMinioObjectStore(config.store);
+  const store = createMinioObjectStore(config.store, storePatience);
   const runner = new TemporalBatchRunner(config.temporal, identityOf('api', process.pid));
   await store.ensureBucket();
   const projects = new ProjectStore(store);

@@ -24,8 +24,9 @@ import {
   type StoredObject,
   type WriteCondition,
 } from './object-store';
+import { OutageWatch, type OutageListener } from './outage-watch';
 import { ResumingRead } from './resuming-read';
-import { failureIn, fromMinio, unless } from './s3-answers';
+import { collect, contentLength, etagOf, failureIn, fromMinio, unless } from './s3-answers';
 import { listFolders, listKeys, type EntryPage, type EntryQuery } from './s3-listing';
 import { completionBody, crc32Of, multipartEtag } from './s3-parts';
 import { createTransport, type S3Transport } from './s3-transport';
@@ -39,7 +40,17 @@ export interface StoreTimeouts {
   readonly retryMs: number;
 }
 
-const defaultTimeouts: StoreTimeouts = {
+export interface StorePatience extends StoreTimeouts {
+  /**
+   * For large objects that are under way, where a server may be silent for long and giving up costs
+   * much. As for all other calls when absent.
+   */
+  readonly transfers?: StoreTimeouts;
+  /** Whether a store without room is waited for like one that is down. */
+  readonly waitsForRoom?: boolean;
+}
+
+export const defaultTimeouts: StoreTimeouts = {
   connectTimeoutMs: 5_000,
   idleTimeoutMs: 20_000,
   retryMs: 40_000,
@@ -58,12 +69,16 @@ export interface MinioObjectStore extends ObjectStore {
   close(): void;
 }
 
+/** @param listener told of outages that the calls wait out. */
 export function createMinioObjectStore(
   config: StoreConfig,
-  timeouts: StoreTimeouts = defaultTimeouts,
+  patience: StorePatience = defaultTimeouts,
+  listener?: OutageListener,
 ): MinioObjectStore {
-  return new S3ObjectStore(config, timeouts);
+  return new S3ObjectStore(config, patience, listener && new OutageWatch(listener));
 }
+
+type Attempt<T> = (attemptNumber: number) => Promise<T>;
 
 /** A read of a whole object or of a range, with the offset of the first byte that is wanted. */
 interface ReadRequest {
@@ -74,7 +89,9 @@ interface ReadRequest {
 class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   private readonly bucket: string;
   private readonly transports: readonly S3Transport[];
+  private readonly transfers: StoreTimeouts;
   private readonly client: Client;
+  private readonly transferClient: Client;
   /** For bytes that go with a checksum: it does not hash them for the signature as well. */
   private readonly unsignedClient: Client;
   /** Slow readers hold their connections; they must not keep others from theirs. */
@@ -82,20 +99,25 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
 
   constructor(
     config: StoreConfig,
-    private readonly timeouts: StoreTimeouts,
+    private readonly patience: StorePatience,
+    private readonly outages: OutageWatch | undefined,
   ) {
     const isSecure = config.endpoint.startsWith('https:');
-    const calls = createTransport({ ...timeouts, isSecure, socketsMax, isPacedByReader: false });
+    const paced = { isSecure, socketsMax, isPacedByReader: false };
+    this.transfers = patience.transfers ?? patience;
+    const calls = createTransport({ ...patience, ...paced });
+    const transfers = createTransport({ ...this.transfers, ...paced });
     const reads = createTransport({
-      ...timeouts,
+      ...patience,
       isSecure,
       socketsMax: Infinity,
       isPacedByReader: true,
     });
     this.bucket = config.bucket;
-    this.transports = [calls, reads];
+    this.transports = [calls, transfers, reads];
     this.client = createClient(config, calls);
-    this.unsignedClient = createClient(config, calls);
+    this.transferClient = createClient(config, transfers);
+    this.unsignedClient = createClient(config, transfers);
     this.unsignedClient.enableSHA256 = false;
     this.readClient = createClient(config, reads);
   }
@@ -171,8 +193,11 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     }
     const what = `read an object [key=${key}]`;
     const open = async (request: ReadRequest): Promise<IncomingMessage | undefined> =>
-      await this.call(what, async () => await this.openResponse(this.readClient, key, request));
-    const first = await open(range === undefined ? {} : { range });
+      await this.openResponse(this.readClient, key, request);
+    const first = await this.call(
+      what,
+      async () => await open(range === undefined ? {} : { range }),
+    );
     if (first === undefined) {
       return undefined;
     }
@@ -182,10 +207,10 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     return new ResumingRead({
       first,
       sizeBytes,
-      idleTimeoutMs: this.timeouts.idleTimeoutMs,
+      idleTimeoutMs: this.transfers.idleTimeoutMs,
       reopen: async (offset) => {
         const rest = { offset: start + offset, length: sizeBytes - offset };
-        const response = await open({ range: rest, etag });
+        const response = await this.transfer(what, async () => await open({ range: rest, etag }));
         if (response === undefined) {
           throw new StoreFault(`An object changed while it was read [key=${key}]`);
         }
@@ -216,7 +241,7 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     for (let from = 0; from < keys.length; from += deleteKeysMax) {
       const some = keys.slice(from, from + deleteKeysMax);
       await this.call(`delete ${some.length} objects [first=${some[0] ?? ''}]`, async () => {
-        const failures = await this.client.removeObjects(this.bucket, some);
+        const failures = await this.transferClient.removeObjects(this.bucket, some);
         if (failures.length > 0) {
           throw new Error(`${failures.length} objects were not deleted`);
         }
@@ -244,9 +269,9 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     const { key, partNumber, check } = part;
     const query = `partNumber=${partNumber}&${uploadQuery(part)}`;
     const options = { method: 'PUT', bucketName: this.bucket, objectName: key, query };
-    return await this.call(`put part ${partNumber} [key=${key}]`, async () => {
+    return await this.transfer(`put part ${partNumber} [key=${key}]`, async () => {
       if (check === 'sha256') {
-        return { etag: etagOf(await this.client.makeRequestAsyncOmit(options, bytes)) };
+        return { etag: etagOf(await this.transferClient.makeRequestAsyncOmit(options, bytes)) };
       }
       const crc32 = crc32Of(bytes);
       const headers = { 'x-amz-checksum-crc32': crc32 };
@@ -264,8 +289,9 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
       'x-amz-copy-source': `/${path}`,
       'x-amz-copy-source-range': `bytes=${source.offset}-${source.offset + source.length - 1}`,
     };
-    return await this.call(`copy part ${partNumber} [key=${key}, from=${source.key}]`, async () => {
-      const { etag } = await this.client.uploadPart({
+    const what = `copy part ${partNumber} [key=${key}, from=${source.key}]`;
+    return await this.transfer(what, async () => {
+      const { etag } = await this.transferClient.uploadPart({
         bucketName: this.bucket,
         objectName: key,
         uploadID: encodeURIComponent(uploadId),
@@ -279,7 +305,7 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   /** A repetition after a lost answer finds no upload, but the object that it became. */
   async complete(upload: UploadRef, parts: readonly StoredPart[]): Promise<ObjectInfo> {
     const { key } = upload;
-    return await this.call(`complete an upload [key=${key}]`, async (attemptNumber) => {
+    return await this.transfer(`complete an upload [key=${key}]`, async (attemptNumber) => {
       const ignored = attemptNumber > 1 ? ['NoSuchUpload'] : [];
       const completed = await unless(ignored, async () => {
         await this.sendCompletion(upload, parts);
@@ -303,7 +329,7 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   }
 
   private async sendCompletion(upload: UploadRef, parts: readonly StoredPart[]): Promise<void> {
-    const response = await this.client.makeRequestAsync(
+    const response = await this.transferClient.makeRequestAsync(
       {
         method: 'POST',
         bucketName: this.bucket,
@@ -318,12 +344,29 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     }
   }
 
-  private async call<T>(what: string, call: (attemptNumber: number) => Promise<T>): Promise<T> {
-    return await withRetry(what, this.timeouts.retryMs, async (attemptNumber) => {
+  private async call<T>(what: string, call: Attempt<T>): Promise<T> {
+    return await this.retry(what, this.patience, call);
+  }
+
+  private async transfer<T>(what: string, call: Attempt<T>): Promise<T> {
+    return await this.retry(what, this.transfers, call);
+  }
+
+  private async retry<T>(what: string, { retryMs }: StoreTimeouts, call: Attempt<T>): Promise<T> {
+    const { waitsForRoom = false } = this.patience;
+    return await withRetry(what, { retryMs, waitsForRoom }, async (attemptNumber) => {
       try {
-        return await call(attemptNumber);
+        const result = await call(attemptNumber);
+        this.outages?.onSuccess();
+        return result;
       } catch (error) {
-        throw fromMinio(error);
+        const cause = fromMinio(error);
+        if (cause instanceof StoreRefusal && !cause.isForRoom) {
+          this.outages?.onSuccess();
+        } else {
+          this.outages?.onFailure(cause);
+        }
+        throw cause;
       }
     });
   }
@@ -421,26 +464,6 @@ function conditionHeaders(condition: WriteCondition | undefined): Record<string,
     : { 'if-match': `"${condition.ifEtag}"` };
 }
 
-function etagOf(response: Pick<IncomingMessage, 'headers'>): string {
-  const { etag } = response.headers;
-  if (etag === undefined) {
-    throw new Error('The store sent no ETag');
-  }
-  return etag.replace(/^"|"$/g, '');
-}
-
-function contentLength(response: IncomingMessage): number {
-  return Number(response.headers['content-length']);
-}
-
 function uploadQuery({ uploadId }: UploadRef): string {
   return `uploadId=${encodeURIComponent(uploadId)}`;
-}
-
-async function collect(response: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

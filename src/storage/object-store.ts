@@ -94,7 +94,12 @@ export interface ObjectStore {
 
 /** The store cannot be reached or does not do what it should; worth trying again later. */
 export class StoreFault extends Error {
-  override readonly name = 'StoreFault';
+  override readonly name: string = 'StoreFault';
+}
+
+/** The store has no room for what is written: its disk, or a quota, is full. Reads still work. */
+export class StoreFull extends StoreFault {
+  override readonly name = 'StoreFull';
 }
 
 /** @throws RangeError when a range cannot be one: a bug of the caller, not a missing object. */

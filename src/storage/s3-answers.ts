@@ -1,4 +1,5 @@
 /** What the answers of S3 mean, as the `minio` client throws them. */
+import type { IncomingMessage } from 'node:http';
 import { StoreRefusal } from './store-retry';
 
 /** The call's result; `undefined` when the store refuses it with one of the codes. */
@@ -78,4 +79,24 @@ function embeddedAnswer(thrown: unknown): Answer | undefined {
 
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
+}
+
+export function etagOf(response: Pick<IncomingMessage, 'headers'>): string {
+  const { etag } = response.headers;
+  if (etag === undefined) {
+    throw new Error('The store sent no ETag');
+  }
+  return etag.replace(/^"|"$/g, '');
+}
+
+export function contentLength(response: IncomingMessage): number {
+  return Number(response.headers['content-length']);
+}
+
+export async function collect(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }

@@ -1,6 +1,13 @@
 /** Retries of calls to the store, bounded in time. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { StoreFault } from './object-store';
+import { StoreFault, StoreFull } from './object-store';
+
+/** MinIO's codes for a full disk and a full quota, and Ceph's for the latter. */
+const fullCodes: ReadonlySet<string> = new Set([
+  'XMinioStorageFull',
+  'XMinioAdminBucketQuotaExceeded',
+  'QuotaExceeded',
+]);
 
 /** The store understood and refused: repeating the call would not help. */
 export class StoreRefusal extends Error {
@@ -12,6 +19,18 @@ export class StoreRefusal extends Error {
   ) {
     super(`${code}: ${message}`);
   }
+
+  /** What is written finds no room; it may find some later. */
+  get isForRoom(): boolean {
+    return fullCodes.has(this.code);
+  }
+}
+
+export interface RetryPolicy {
+  /** No attempt starts later than this after the first; 0 for a single attempt. */
+  readonly retryMs: number;
+  /** Whether a store without room is called again, like one that is down. */
+  readonly waitsForRoom?: boolean;
 }
 
 const backoffMsMin = 100;
@@ -22,11 +41,11 @@ const backoffMsMax = 5_000;
  * ends within `retryMs` and the time of one attempt.
  *
  * @param what names the call and its key in the fault's message.
- * @throws {@link StoreFault}
+ * @throws {@link StoreFault}, and a {@link StoreFull} when the last attempt found no room.
  */
 export async function withRetry<T>(
   what: string,
-  retryMs: number,
+  { retryMs, waitsForRoom = false }: RetryPolicy,
   call: (attemptNumber: number) => Promise<T>,
 ): Promise<T> {
   const deadline = performance.now() + retryMs;
@@ -38,12 +57,19 @@ export async function withRetry<T>(
       if (error instanceof StoreFault) {
         throw error;
       }
-      if (error instanceof StoreRefusal || performance.now() + waitMs >= deadline) {
-        throw new StoreFault(`The object store failed to ${what}`, { cause: error });
+      const isRefused = error instanceof StoreRefusal && !(waitsForRoom && error.isForRoom);
+      if (isRefused || performance.now() + waitMs >= deadline) {
+        throw faultOf(what, error);
       }
       await delay(waitMs);
     }
   }
+}
+
+function faultOf(what: string, cause: unknown): StoreFault {
+  return cause instanceof StoreRefusal && cause.isForRoom
+    ? new StoreFull(`The object store had no room to ${what}`, { cause })
+    : new StoreFault(`The object store failed to ${what}`, { cause });
 }
 
 /** Between half of and all of 0.1 s · 2ⁿ, at most 5 s. */

@@ -22,6 +22,9 @@ import { EngineUnavailable, type BatchRunner } from './batch-runner';
 /** Longer than a restart of the engine's frontend takes, shorter than a client's patience. */
 const deadlineMs = 5_000;
 
+/** After a long outage gRPC would look for the engine every two minutes only. */
+const channelArgs = { 'grpc.max_reconnect_backoff_ms': 2_000 };
+
 const names = searchAttributeNames;
 const statusKey = defineSearchAttributeKey(names.status, SearchAttributeType.KEYWORD);
 const projectKey = defineSearchAttributeKey(names.project, SearchAttributeType.KEYWORD);
@@ -33,7 +36,7 @@ export class TemporalBatchRunner implements BatchRunner {
 
   /** Connects with the first call, so that reads and uploads work while Temporal is down. */
   constructor(config: TemporalConfig, identity: string) {
-    this.connection = Connection.lazy({ address: config.address });
+    this.connection = Connection.lazy({ address: config.address, channelArgs });
     this.client = new Client({
       connection: this.connection,
       namespace: config.namespace,

@@ -30,7 +30,7 @@ import { Agenda } from '../storage/agenda';
 import { BatchStore } from '../storage/batch-store';
 import { CreatedBatches } from '../storage/created-batches';
 import { FileStore } from '../storage/file-store';
-import { createMinioObjectStore } from '../storage/minio-object-store';
+import { createMinioObjectStore, defaultTimeouts } from '../storage/minio-object-store';
 import { ProjectStore } from '../storage/project-store';
 import { UploadStore } from '../storage/upload-store';
 import { TemporalBatchWorkflows } from '../temporal/batch-workflows';
@@ -54,6 +54,11 @@ const heartbeatThrottleMsMax = 2_000;
 /** Committing and returning take a moment after the grace for requests in flight is over. */
 const drainMs = 15_000;
 const connectRetryMs = 1_000;
+/**
+ * A slice that gives up on the store asks again what it holds. So an outage is waited out where it
+ * is met; after this long it becomes a failure that the engine shows, and repeats.
+ */
+const storePatience = { ...defaultTimeouts, retryMs: 600_000, waitsForRoom: true };
 
 export interface RunningWorker {
   /** Stops polling, lets slices commit what has finished, and hands them on. */
@@ -119,7 +124,14 @@ async function createDeps(
   { config, env, logger, pid }: WorkerContext,
   client: Client,
 ): Promise<ActivityDeps> {
-  const store = createMinioObjectStore(config.store);
+  const store = createMinioObjectStore(config.store, storePatience, {
+    onOutage: (cause) => {
+      logger.warn({ err: cause }, 'waiting for the object store');
+    },
+    onRecovery: (outageMs) => {
+      logger.info({ outageSeconds: Math.round(outageMs / 1000) }, 'the object store works again');
+    },
+  });
   await store.ensureBucket();
   const batches = new BatchStore(store);
   const agenda = new Agenda(store);

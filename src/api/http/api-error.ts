@@ -52,6 +52,7 @@ export const errorKinds = {
   headersTooLarge: clientError(431, null),
   internal: { status: 500, type: 'server_error', code: null },
   unavailable: { status: 503, type: 'server_error', code: null },
+  storageFull: { status: 507, type: 'server_error', code: 'storage_full' },
 } as const satisfies Readonly<Record<string, ErrorKind>>;
 
 export type ErrorKindName = keyof typeof errorKinds;

@@ -2,13 +2,15 @@ import type { ArgumentsHost, ExceptionFilter } from '@nestjs/common';
 import { Catch, HttpException, NotFoundException } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import type { Logger } from '../../observability/logger';
-import { StoreFault } from '../../storage/object-store';
+import { StoreFault, StoreFull } from '../../storage/object-store';
 import { EngineUnavailable } from '../../temporal/batch-runner';
 import { ApiError, quoted, toErrorBody } from './api-error';
 import { requestIdOf } from './request-id';
 
 /** The clients give up at once when they are told to wait longer than a minute. */
 const retryAfterSeconds = '5';
+/** Room is made by people: a client that repeats its upload until then helps nobody. */
+const retryWhenFull = { 'retry-after': '60', 'x-should-retry': 'false' };
 
 /** Answers whatever was thrown, anywhere, in OpenAI's envelope. */
 @Catch()
@@ -35,6 +37,8 @@ export class OpenAiErrorFilter implements ExceptionFilter {
       this.logger.error(details, 'request failed');
     } else if (error.kind === 'unavailable') {
       this.logger.warn(details, 'request failed because a server is unavailable');
+    } else if (error.kind === 'storageFull') {
+      this.logger.error(details, 'request failed because the object store is full');
     }
   }
 }
@@ -42,6 +46,13 @@ export class OpenAiErrorFilter implements ExceptionFilter {
 function toApiError(thrown: unknown, request: Request): ApiError {
   if (thrown instanceof ApiError) {
     return thrown;
+  }
+  if (thrown instanceof StoreFull) {
+    return new ApiError(
+      'storageFull',
+      'The server has no room left to store this. Please try again later, and tell the operator if the error persists.',
+      { headers: retryWhenFull, cause: thrown },
+    );
   }
   if (thrown instanceof StoreFault || thrown instanceof EngineUnavailable) {
     return new ApiError(

@@ -13,6 +13,7 @@ const headersOf: Readonly<Record<number, readonly string[]>> = {
   416: ['content-range'],
   429: ['x-should-retry', 'retry-after'],
   503: ['retry-after'],
+  507: ['x-should-retry', 'retry-after'],
 };
 
 const kinds = Object.values(errorKinds);

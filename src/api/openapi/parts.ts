@@ -27,8 +27,10 @@ export function ok(
 export const openErrors = errors(400, 431, 500);
 /** The same for a route that needs a key, and with it the store. */
 export const commonErrors = { ...openErrors, ...errors(401, 503) };
+/** The same for a route that puts something into the store. */
+export const writeErrors = { ...commonErrors, ...errors(507) };
 /** A body that does not arrive, or not as what the route takes. */
-export const formErrors = { ...commonErrors, ...errors(408, 415) };
+export const formErrors = { ...writeErrors, ...errors(408, 415) };
 export const jsonErrors = { ...formErrors, ...errors(413) };
 
 export function pathParameter(name: string, description: string): Parameter {

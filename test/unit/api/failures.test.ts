@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store';
-import { StoreFault, type ListPage } from '../../../src/storage/object-store';
+import { StoreFault, StoreFull, type ListPage } from '../../../src/storage/object-store';
 import { apiKey, errorOf, send, startApi } from './api-under-test';
 import { batchPurpose, filePart, multipart, multipartType } from './multipart';
 
@@ -9,6 +9,11 @@ import { batchPurpose, filePart, multipart, multipartType } from './multipart';
 class FailingStore extends MemoryObjectStore {
   constructor(private readonly fault: Error) {
     super();
+  }
+
+  override async put(): Promise<never> {
+    await Promise.resolve();
+    throw this.fault;
   }
 
   override async listFolders(): Promise<ListPage<string>> {
@@ -28,6 +33,23 @@ describe('a request that meets', () => {
       expect(errorOf(answer)).toMatchObject({ type: 'server_error', param: null, code: null });
       expect(answer.text).not.toContain('secret');
     }
+    await api.close();
+  });
+
+  test('a store that is full is not to be repeated by a program', async () => {
+    const api = await startApi({
+      store: new FailingStore(new StoreFull('no room [key=secret]')),
+    });
+    const answer = await send(api.url, {
+      method: 'POST',
+      path: '/v1/files',
+      headers: multipartType,
+      body: multipart([filePart('{}\n'), batchPurpose]),
+    });
+    expect(answer.status).toBe(507);
+    expect(answer.headers).toMatchObject({ 'retry-after': '60', 'x-should-retry': 'false' });
+    expect(errorOf(answer)).toMatchObject({ type: 'server_error', code: 'storage_full' });
+    expect(answer.text).not.toContain('secret');
     await api.close();
   });
 

@@ -9,6 +9,7 @@ import {
   limitParameter,
   ok,
   pathParameter,
+  writeErrors,
 } from '../parts';
 import type { Operation, Parameter, Paths } from '../types';
 
@@ -74,7 +75,7 @@ const cancel: Operation = {
   description: 'What has been answered by then is kept. Repeating it does no harm.',
   responses: {
     ...ok('Batch', 'The batch, `cancelling` or `cancelled`.'),
-    ...commonErrors,
+    ...writeErrors,
     ...errors(404, 409),
   },
 };

@@ -13,6 +13,7 @@ import {
   limitParameter,
   ok,
   pathParameter,
+  writeErrors,
 } from '../parts';
 import type { Operation, Parameter, Paths, ResponseObject } from '../types';
 
@@ -72,7 +73,7 @@ const remove: Operation = {
   tags,
   summary: 'Delete a file',
   description: 'A batch that still reads the file goes on.',
-  responses: { ...ok('DeletedFile', 'The file is deleted.'), ...commonErrors, ...errors(404) },
+  responses: { ...ok('DeletedFile', 'The file is deleted.'), ...writeErrors, ...errors(404) },
 };
 
 const content: Operation = {

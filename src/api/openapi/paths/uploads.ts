@@ -2,7 +2,7 @@ import { uploadPartBytesMax } from '../../../domain/limits';
 import { errors } from '../error-responses';
 import {
   binary,
-  commonErrors,
+  writeErrors,
   formBody,
   formErrors,
   jsonBody,
@@ -77,7 +77,7 @@ const cancel: Operation = {
   operationId: 'cancelUpload',
   tags,
   summary: 'Give an upload up',
-  responses: { ...ok('Upload', 'The upload, cancelled.'), ...commonErrors, ...errors(404) },
+  responses: { ...ok('Upload', 'The upload, cancelled.'), ...writeErrors, ...errors(404) },
 };
 
 export const uploadPaths: Paths = {
