@@ -153,10 +153,13 @@ class Slice {
     this.log.info({ answered: ledger.lineCount, lines: shard.lineCount }, 'slice has started');
     const release = this.startWatching();
     try {
-      await this.takeLines();
+      const fault = await this.takeLines();
       await this.waitUntil(() => this.isStopped || this.pending.size === 0);
       await this.targets.drain();
       await this.writer.flush();
+      if (fault !== undefined) {
+        throw fault.cause;
+      }
       const result = await this.conclude();
       const { sealed, counts } = result;
       this.log.info({ sealed, ...counts, stopped: [...this.reasons] }, 'slice has ended');
@@ -173,7 +176,18 @@ class Slice {
     }
   }
 
-  private async takeLines(): Promise<void> {
+  /** @returns why it had to stop reading: what is in flight by then is still worth its answers. */
+  private async takeLines(): Promise<{ readonly cause: unknown } | undefined> {
+    try {
+      await this.takeUnanswered();
+      return undefined;
+    } catch (cause) {
+      this.stop('failed');
+      return { cause };
+    }
+  }
+
+  private async takeUnanswered(): Promise<void> {
     for await (const lines of unansweredLines(this.deps, this.open)) {
       for (const line of lines) {
         const target = this.targets.of(line.body);
@@ -197,6 +211,7 @@ class Slice {
   private hasRoom({ session }: LineTarget): boolean {
     return (
       !this.isStopped &&
+      !this.writer.isLate &&
       session.hasRoom() &&
       (this.deps.budget.hasRoom() || (this.pending.size === 0 && this.writer.isEmpty))
     );
@@ -215,6 +230,8 @@ class Slice {
     const { session } = target;
     if (!session.hasRoom()) {
       await (this.targets.haveSeveral ? target.waitForRoomOrStall() : session.waitForRoom());
+    } else if (this.writer.isLate) {
+      await this.writer.flush();
     } else if (this.pending.size > 0) {
       await this.waitForBudget();
     } else {

@@ -5,7 +5,7 @@
  * budget, which holds back new requests when the store is slow. A commit that fails for good stops
  * the writer: the slice ends with that error, and what was not committed is asked again.
  */
-import { segmentAgeMsMax, segmentBytesMax } from '../src/domain/limits';
+import { commitMsMax, segmentAgeMsMax, segmentBytesMax } from '../src/domain/limits';
 import type { SegmentLine } from '../src/ledger/segment';
 import type { ByteBudget } from '../src/upstream/byte-budget';
 
@@ -22,12 +22,18 @@ export class SegmentWriter {
   private timer: NodeJS.Timeout | undefined;
   private committing: Promise<void> | undefined;
   private failure: { readonly error: unknown } | undefined;
+  private isBehind = false;
 
   constructor(private readonly options: SegmentWriterOptions) {}
 
   /** Everything added is durable. */
   get isEmpty(): boolean {
     return this.lines.length === 0 && this.committing === undefined;
+  }
+
+  /** The store takes its time: what is asked now would wait in memory, to be lost with the process. */
+  get isLate(): boolean {
+    return this.isBehind;
   }
 
   add(line: SegmentLine): void {
@@ -84,12 +90,17 @@ export class SegmentWriter {
     const { lines, bytes } = this;
     this.lines = [];
     this.bytes = 0;
+    const timer = setTimeout(() => {
+      this.isBehind = true;
+    }, commitMsMax);
     try {
       await this.options.commit(lines);
     } catch (error) {
       this.failure = { error };
       this.options.onFailure(error);
     } finally {
+      clearTimeout(timer);
+      this.isBehind = false;
       this.options.budget.remove(bytes);
       this.committing = undefined;
     }

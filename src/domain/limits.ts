@@ -34,6 +34,8 @@ export const shardsInParallelMax = 8;
 /** A segment is committed when it is this old or this large, whichever comes first. */
 export const segmentAgeMsMax = 1_000;
 export const segmentBytesMax = 2 * MIB;
+/** A commit that takes longer stops the slice from taking lines until it has ended. */
+export const commitMsMax = 3_000;
 /**
  * A shard is compacted when it has this many segments below `compactedBytesMin`, so that it never
  * holds more than a few hundred objects: a shard of 5,000,000 / 256 lines whose answers are 100 KB

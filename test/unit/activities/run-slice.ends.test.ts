@@ -1,11 +1,12 @@
+import { Readable } from 'node:stream';
 import { ActivityCancellationDetails } from '@temporalio/common';
 import { batchKeys } from '../../../src/domain/object-keys';
 import { StoreFault } from '../../../src/storage/object-store';
 import { anEnvironment, endBatch } from '../../support/activity-world';
 import { requestLines } from '../../support/batches';
-import { fakeTimers, settle } from '../../support/eventually';
+import { eventually, fakeTimers, settle } from '../../support/eventually';
 import { answered } from '../../support/fake-dispatcher';
-import { keysBelow } from '../../support/faulty-object-store';
+import { keysBelow, type Fate } from '../../support/faulty-object-store';
 import {
   inFlightMax,
   keysOf,
@@ -213,6 +214,44 @@ describe('a slice whose store fails', () => {
     },
   );
 
+  it('while it reads its lines keeps the answers to those that it has asked', async () => {
+    const shard = await world.aShard();
+    const openRead = jest.spyOn(world.store, 'openRead').mockImplementationOnce(async () => {
+      await Promise.resolve();
+      return Readable.from(breakingOff(requestLines(10)), { objectMode: false });
+    });
+    const [slice] = await world.startHeld(shard);
+    await eventually('the slice to stop', () => world.dispatcher.sessions[0]?.isDrained === true);
+    world.dispatcher.release();
+    await expect(slice).rejects.toThrow('broke off');
+    expect(openRead).toHaveBeenCalledTimes(1);
+    expect(await world.finish(shard)).toEqual(ordinals(10, lineCount));
+  });
+
+  it('asks nothing new while a commit takes long, and nothing again', async () => {
+    const shard = await world.aShard(requestLines(200));
+    let finishCommit: (() => void) | undefined;
+    world.store.fateOf = async ({ name, key }): Promise<Fate> => {
+      if (name === 'put' && key.includes('/segments/')) {
+        await new Promise<void>((resolve) => {
+          finishCommit = resolve;
+        });
+      }
+      return 'works';
+    };
+    const [slice] = await world.startHeld(shard, { answeredCount: 1 });
+    await seconds(5);
+    world.dispatcher.release();
+    await seconds(60);
+    const askedCount = world.dispatcher.asked.length;
+    expect(askedCount).toBeLessThanOrEqual(2 * inFlightMax);
+    world.store.fateOf = () => 'works';
+    world.dispatcher.respond = () => answered('1');
+    finishCommit?.();
+    expect(await slice).toMatchObject({ sealed: true });
+    expect(world.dispatcher.askedOrdinals).toEqual(ordinals(0, 200));
+  });
+
   it('while sealing ends with that error, and nothing is asked again', async () => {
     const shard = await world.aShard();
     world.store.fateOf = ({ name }) => (name === 'putStream' ? 'fails' : 'works');
@@ -251,3 +290,8 @@ test('lines of a corrupt segment are asked again', async () => {
   expect(await world.runSlice(shard)).toMatchObject({ sealed: false });
   expect(await world.finish(shard)).toEqual([0, 1, 2, 3]);
 });
+
+async function* breakingOff(text: string): AsyncGenerator<string> {
+  yield text;
+  await Promise.reject(new StoreFault('The read broke off'));
+}
