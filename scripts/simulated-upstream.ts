@@ -9,13 +9,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  answeredEndpoints,
-  answerOf,
-  type AnsweredEndpoint,
-  type RequestBody,
-} from './simulator/answers';
+import { answerText, sha256Of, type AnswerRequest } from './simulator/answer-text';
+import { answeredEndpoints, type AnsweredEndpoint, type RequestBody } from './simulator/answers';
 import { faultsIn, type Fault, type FaultKind } from './simulator/faults';
+import { Journal } from './simulator/journal';
 import { logNormal, randomFrom } from './simulator/random';
 
 export interface UpstreamControl {
@@ -35,6 +32,8 @@ export interface SimulatedUpstreamOptions extends Partial<UpstreamControl> {
   readonly port?: number;
   /** Requests without it are answered with 401; every request is welcome when absent. */
   readonly apiKey?: string;
+  /** A file that gets a line of each request and answer, as `simulator/journal.ts` says. */
+  readonly journalFile?: string;
 }
 
 export interface UpstreamStats {
@@ -79,13 +78,10 @@ export async function startSimulatedUpstream(
   return upstream;
 }
 
-/** An inference request, received and understood. */
-interface Call {
-  readonly endpoint: AnsweredEndpoint;
+interface Call extends AnswerRequest {
   readonly id: string | undefined;
-  readonly body: RequestBody;
-  readonly bytes: Buffer;
-  readonly faults: ReadonlyMap<FaultKind, Fault>;
+  /** SHA-256 of the body; absent where nothing is written down. */
+  readonly hash: string | undefined;
 }
 
 class Upstream implements SimulatedUpstream {
@@ -99,9 +95,12 @@ class Upstream implements SimulatedUpstream {
   private readonly answersById = new Map<string, number>();
   /** Attempts so far at requests with faults, by id or else by text. */
   private readonly attempts = new Map<string, number>();
+  private readonly journal: Journal | undefined;
 
   constructor(private readonly options: SimulatedUpstreamOptions) {
     this.settings = { ...defaults, ...options };
+    const { journalFile } = options;
+    this.journal = journalFile === undefined ? undefined : new Journal(journalFile);
     this.server = createServer((request, response) => {
       this.handle(request, response).catch(() => response.destroy());
     });
@@ -156,6 +155,7 @@ class Upstream implements SimulatedUpstream {
       });
       this.server.closeAllConnections();
     });
+    this.journal?.close();
   }
 
   private async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -210,6 +210,10 @@ class Upstream implements SimulatedUpstream {
     });
     const bytes = await readBody(request);
     const body = parseObject(bytes);
+    const hash = this.journal === undefined ? undefined : sha256Of(bytes);
+    if (hash !== undefined) {
+      this.journal?.request(hash);
+    }
     if (this.settings.isRateLimited || this.inFlight > this.settings.slotsMax) {
       sendError(response, 429, 'Too many requests at a time.', { 'retry-after': '1' });
     } else if (body === undefined) {
@@ -217,7 +221,8 @@ class Upstream implements SimulatedUpstream {
     } else if (!this.options.models.includes(String(body['model']))) {
       sendError(response, 404, `The model ${String(body['model'])} does not exist.`);
     } else {
-      await this.answer({ endpoint, id, body, bytes, faults: this.faultsOf(bytes, id) }, response);
+      const faults = this.faultsOf(bytes, id);
+      await this.answer({ endpoint, id, body, bytes, faults, hash }, response);
     }
   }
 
@@ -247,6 +252,7 @@ class Upstream implements SimulatedUpstream {
       const retryAfter = faults.get('retry-after')?.value;
       const headers = retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) };
       sendError(response, status, 'The request asked for this failure.', headers);
+      this.noteAnswer(call, response, status);
       return;
     }
     this.sendAnswer(call, response);
@@ -269,19 +275,16 @@ class Upstream implements SimulatedUpstream {
     response.once('finish', () => {
       increment(this.answersById, call.id);
     });
+    this.noteAnswer(call, response, faults.has('garbage') ? 0 : 200);
   }
-}
 
-function answerText({ endpoint, body, bytes, faults }: Call): string {
-  if (faults.has('garbage')) {
-    return '<html><body>This is not the answer that you are looking for.</body></html>';
+  private noteAnswer({ hash }: Call, response: ServerResponse, status: number): void {
+    if (hash !== undefined) {
+      response.once('finish', () => {
+        this.journal?.answer(hash, status);
+      });
+    }
   }
-  const size = faults.get('size')?.value ?? 0;
-  const answer = {
-    ...answerOf(endpoint, body, bytes),
-    ...(size > 0 ? { padding: 'x'.repeat(size) } : {}),
-  };
-  return JSON.stringify(answer, null, faults.has('pretty') ? 2 : 0);
 }
 
 function modelList(models: readonly string[]): unknown {

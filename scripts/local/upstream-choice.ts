@@ -12,7 +12,12 @@ interface ServedModel {
 
 export type UpstreamChoice =
   /** A simulated upstream of the stack's own, as a child process. */
-  | { readonly kind: 'simulated'; readonly models?: readonly string[] }
+  | {
+      readonly kind: 'simulated';
+      readonly models?: readonly string[];
+      /** As `request_timeout_seconds` of the upstreams file. */
+      readonly requestTimeoutSeconds?: number;
+    }
   /** An inference server that runs already. */
   | {
       readonly kind: 'server';
@@ -49,6 +54,9 @@ function toEntry(
       name: 'simulated',
       base_url: `http://${loopback}:${simulatorPort}/v1`,
       models: choice.models ?? [demoModel],
+      ...(choice.requestTimeoutSeconds !== undefined && {
+        request_timeout_seconds: choice.requestTimeoutSeconds,
+      }),
     };
   }
   return {

@@ -16,6 +16,7 @@ const usage = `Usage: npm run <command> [-- arguments]
   npm test                   check, then every test on real servers, and how many passed;
                              -- -t 'name' or -- path: only those tests, without check
   npm run bench              measurements; -- --help
+  npm run chaos              batches while everything is killed, by seeds, and checks; -- --help
   npm run record-histories   record the workflow histories that the replay tests use
 
 Servers (temporal, minio) are taken from LONGHAUL_TEMPORAL_BIN and LONGHAUL_MINIO_BIN, PATH, the
@@ -41,6 +42,11 @@ const commands = {
   bench: {
     needs: [ensureDependencies, ensureBuild, ensureServers],
     run: program('../bench/main.js'),
+    hasHelp: true,
+  },
+  chaos: {
+    needs: [ensureDependencies, ensureBuild, ensureServers],
+    run: program('chaos.js'),
     hasHelp: true,
   },
   'record-histories': {

@@ -11,6 +11,7 @@
  *     [[garbage]]         200 with a body that is no JSON
  *     [[pretty]]          a good answer as JSON over several lines
  *     [[size:1000000]]    a good answer of about that many bytes
+ *     [[echo]]            a good answer that holds the request as it was received, and its SHA-256
  */
 
 const faultKinds = [
@@ -23,6 +24,7 @@ const faultKinds = [
   'garbage',
   'pretty',
   'size',
+  'echo',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 

@@ -1,0 +1,141 @@
+/** What one seed does, all of it decided by the seed. Times are milliseconds from its start. */
+import type { UpstreamControl } from '../simulated-upstream';
+import { integer, pick, randomFrom, type Random } from '../simulator/random';
+import { planDisruptions, type PlannedDisruption } from './planned-disruptions';
+
+export interface SeedPlan {
+  readonly seed: number;
+  readonly batches: readonly BatchPlan[];
+  readonly upstream: readonly UpstreamPhase[];
+  readonly disruptions: readonly PlannedDisruption[];
+}
+
+export interface BatchPlan {
+  /** `{seed}-{index}`: in the batch's metadata and in every request. */
+  readonly name: string;
+  readonly startMs: number;
+  readonly lineCount: number;
+  readonly isInvalid: boolean;
+  readonly hasPoison: boolean;
+  readonly completionWindow: string;
+  /** How a repeated create is known: by its `Idempotency-Key`, or by what the official client sends. */
+  readonly repeatsBy: 'key' | 'client';
+  readonly actions: readonly ClientAction[];
+}
+
+export const actionKinds = [
+  'cancel',
+  'cancel-workflow',
+  'cancel-shard',
+  'terminate-shard',
+  'terminate-batch',
+] as const;
+
+/** Something that a client or an operator does to a batch. */
+export interface ClientAction {
+  readonly kind: (typeof actionKinds)[number];
+  /** After the batch was created. */
+  readonly afterMs: number;
+}
+
+/** From some time on the upstream behaves like this. */
+export interface UpstreamPhase {
+  readonly atMs: number;
+  readonly control: Partial<UpstreamControl>;
+}
+
+export interface PlanOptions {
+  /** Batches are terminated by hand too. */
+  readonly terminatesBatches: boolean;
+}
+
+/** Beside `24h`; the API has to be started with these. */
+export const shortWindows = ['3s', '6s', '10s'] as const;
+
+export function planSeed(seed: number, options: PlanOptions): SeedPlan {
+  const random = randomFrom(`plan ${seed}`);
+  const batchCount = pick(random, [1, 1, 2, 2, 3]);
+  return {
+    seed,
+    batches: Array.from({ length: batchCount }, (_, index) =>
+      planBatch({ name: `${seed}-${index}`, random, share: 1 / batchCount }, options),
+    ),
+    upstream: planUpstream(random),
+    disruptions: planDisruptions(randomFrom(`disruptions ${seed}`)),
+  };
+}
+
+interface BatchWish {
+  readonly name: string;
+  readonly random: Random;
+  /** Of what a seed can do in its time. */
+  readonly share: number;
+}
+
+function planBatch({ name, random, share }: BatchWish, options: PlanOptions): BatchPlan {
+  const isLarge = random() < 0.25;
+  const isInvalid = random() < 0.06;
+  const dice = random();
+  return {
+    name,
+    startMs: integer(random, 0, 1_500),
+    lineCount: isLarge
+      ? integer(random, 5_200, 7_000)
+      : Math.ceil(integer(random, 300, 4_800) * share),
+    isInvalid,
+    hasPoison: random() < 0.15,
+    completionWindow: dice < 0.15 ? pick(random, shortWindows) : '24h',
+    repeatsBy: random() < 0.7 ? 'key' : 'client',
+    actions: dice < 0.15 ? [] : planActions(random, options),
+  };
+}
+
+function planActions(random: Random, { terminatesBatches }: PlanOptions): ClientAction[] {
+  const afterMs = integer(random, 0, 6_000);
+  const kind = pick(random, [
+    ...(['none', 'none', 'none', 'none', 'none', 'none', 'none'] as const),
+    ...(['cancel', 'cancel', 'cancel-twice', 'cancel-workflow', 'both'] as const),
+    ...(['cancel-shard', 'terminate-shard'] as const),
+    ...(terminatesBatches ? (['terminate-batch'] as const) : []),
+  ]);
+  if (kind === 'none') {
+    return [];
+  }
+  if (kind === 'cancel-twice') {
+    return [
+      { kind: 'cancel', afterMs },
+      { kind: 'cancel', afterMs: afterMs + integer(random, 0, 1_500) },
+    ];
+  }
+  if (kind === 'both') {
+    return [
+      { kind: 'cancel', afterMs },
+      { kind: 'cancel-workflow', afterMs: integer(random, 0, 6_000) },
+    ];
+  }
+  return [{ kind, afterMs }];
+}
+
+function planUpstream(random: Random): UpstreamPhase[] {
+  const base = {
+    latencyMs: pick(random, [2, 10, 30, 80]),
+    slotsMax: pick(random, [16, 48, 64, 256]),
+    isDown: false,
+    isRateLimited: false,
+  };
+  const phases: UpstreamPhase[] = [{ atMs: 0, control: base }];
+  if (random() < 0.5) {
+    const atMs = integer(random, 500, 5_000);
+    const change = pick(random, [
+      { isDown: true },
+      { isRateLimited: true },
+      { latencyMs: 600 },
+      { slotsMax: 4 },
+    ]);
+    phases.push(
+      { atMs, control: { ...base, ...change } },
+      { atMs: atMs + integer(random, 500, 2_500), control: base },
+    );
+  }
+  return phases;
+}

@@ -1,0 +1,137 @@
+/** Runs one seed on the stack and returns what was seen. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { BatchClient } from './batch-client';
+import { makeInput } from './batch-input';
+import { finalBatch, type BatchObservation, type Observation } from './observation';
+import type { BatchPlan, SeedPlan, UpstreamPhase } from './plan';
+import type { UpstreamControl } from '../simulated-upstream';
+import type { ChaosWorld } from './world';
+
+/** Far longer than any batch here can take by itself. */
+const seedTimeoutMs = 240_000;
+const controlIntervalMs = 200;
+
+const calm: UpstreamControl = {
+  latencyMs: 10,
+  slotsMax: 256,
+  isDown: false,
+  isRateLimited: false,
+};
+
+export async function runSeed(
+  world: ChaosWorld,
+  plan: SeedPlan,
+  given: AbortSignal,
+): Promise<Observation> {
+  const signal = AbortSignal.any([given, AbortSignal.timeout(seedTimeoutMs)]);
+  const startedAt = Date.now();
+  const journalStart = world.journalSize();
+  world.disruptor.reset();
+  const apiFaults: string[] = [];
+  const runs = plan.batches.map((batch) => prepareBatch(world, batch, { signal, apiFaults }));
+  const clients = Promise.allSettled(runs.map(({ client }) => client.run()));
+  const over = new AbortController();
+  const upstream = behave(world, plan.upstream, over.signal);
+  await world.disruptor.carryOut(plan.disruptions, signal);
+  const stuck = (await clients).flatMap((run) =>
+    run.status === 'rejected' ? [String(run.reason)] : [],
+  );
+  over.abort();
+  await upstream;
+  given.throwIfAborted();
+  for (const { client } of runs) {
+    if (client.id !== undefined) {
+      world.batchIds.add(client.id);
+    }
+  }
+  const batches = await Promise.all(runs.map((run) => observe(run, given)));
+  await deleteFiles(
+    world,
+    runs.map(({ client }) => client),
+    plan,
+  );
+  const leftovers = await world.store.leftovers(world.batchIds, given);
+  return {
+    plan,
+    startedAt,
+    batches,
+    disruptions: [...world.disruptor.disruptions],
+    crashes: [...world.disruptor.crashes],
+    journal: world.journalSince(journalStart),
+    apiFaults: [...apiFaults, ...stuck],
+    leftovers,
+  };
+}
+
+interface BatchRun {
+  readonly plan: BatchPlan;
+  readonly input: BatchObservation['input'];
+  readonly client: BatchClient;
+}
+
+function prepareBatch(
+  world: ChaosWorld,
+  plan: BatchPlan,
+  { signal, apiFaults }: { readonly signal: AbortSignal; readonly apiFaults: string[] },
+): BatchRun {
+  const input = makeInput({ ...plan, model: world.model });
+  const { openai, temporal, runId } = world;
+  const onApiFault = (what: string): void => void apiFaults.push(what);
+  const client = new BatchClient({ openai, temporal, runId, signal, onApiFault }, plan, input);
+  return { plan, input, client };
+}
+
+async function observe(
+  { plan, input, client }: BatchRun,
+  signal: AbortSignal,
+): Promise<BatchObservation> {
+  signal.throwIfAborted();
+  const { polls, actions } = client;
+  const batch = finalBatch({ polls });
+  const [output, errors, listed] = await Promise.all([
+    client.download(batch?.output_file_id),
+    client.download(batch?.error_file_id),
+    client.countListed(),
+  ]);
+  return {
+    plan,
+    input,
+    polls,
+    actions,
+    listed,
+    ...(output !== undefined && { output }),
+    ...(errors !== undefined && { errors }),
+  };
+}
+
+/** Uploads that were repeated because their answer was lost have left files of the same name. */
+async function deleteFiles(
+  world: ChaosWorld,
+  clients: readonly BatchClient[],
+  plan: SeedPlan,
+): Promise<void> {
+  const [client] = clients;
+  const results = clients.flatMap(({ polls }) => {
+    const batch = finalBatch({ polls });
+    return [batch?.output_file_id, batch?.error_file_id].filter((id) => typeof id === 'string');
+  });
+  const uploads = new Set(plan.batches.map(({ name }) => `${name}.jsonl`));
+  const inputs = [...(await world.store.files())].flatMap(([id, name]) =>
+    uploads.has(name) ? [id] : [],
+  );
+  await Promise.all([...results, ...inputs].map(async (id) => await client?.deleteFile(id)));
+}
+
+/** Told over and over: an upstream that was started again has forgotten it. */
+async function behave(
+  world: ChaosWorld,
+  phases: readonly UpstreamPhase[],
+  signal: AbortSignal,
+): Promise<void> {
+  const startedAt = Date.now();
+  while (!signal.aborted) {
+    const phase = phases.findLast(({ atMs }) => startedAt + atMs <= Date.now());
+    await world.control(phase?.control ?? calm);
+    await delay(controlIntervalMs);
+  }
+}
