@@ -7,65 +7,29 @@
  * Resumes from the segments that its epoch names.
  * Never fails for good.
  */
-import { segmentCountMax } from '../src/domain/limits';
 import { outcomeKinds, unansweredFailures } from '../src/domain/outcome';
-import { noUsage } from '../src/domain/usage';
 import type { CloseShardInput } from '../src/domain/workflow-contract';
+import { closeLines } from './close-lines';
 import { MissingObject, type ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
-import { loadShard, openShard, type OpenShard } from './open-shard';
-import { failedLine } from './result-line';
-import { SegmentWriter } from './segment-writer';
-import { unansweredLines } from './unanswered-lines';
+import { loadShard, openShard } from './open-shard';
 
 export async function closeShard(deps: ActivityDeps, input: CloseShardInput): Promise<void> {
-  const written = { shard: input.shard.shardIndex, linesWritten: 0 };
+  const { shard, reason } = input;
+  const written = { shard: shard.shardIndex, linesWritten: 0 };
   await heartbeating(written, async () => {
-    const opened = await openShard(deps, await loadShard(deps, input.shard));
+    const opened = await openShard(deps, await loadShard(deps, shard));
     if (opened.seal !== undefined) {
       return;
     }
     const { open } = opened;
-    await answerAll(deps, { open, reason: input.reason, written });
+    const answer = { kind: outcomeKinds[reason], failure: unansweredFailures[reason] };
+    await closeLines(deps, open, answer, (lineCount) => {
+      written.linesWritten += lineCount;
+    });
     if ((await open.ledger.seal()) === undefined) {
-      throw new MissingObject('intact segment', input.shard);
+      // Found only now: the next attempt answers its lines.
+      throw new MissingObject('intact segment', shard);
     }
   });
-}
-
-async function answerAll(
-  deps: ActivityDeps,
-  {
-    open,
-    reason,
-    written,
-  }: {
-    readonly open: OpenShard;
-    readonly reason: CloseShardInput['reason'];
-    readonly written: { linesWritten: number };
-  },
-): Promise<void> {
-  const writer = new SegmentWriter({
-    budget: deps.budget,
-    commit: async (lines) => {
-      await open.ledger.commit(lines);
-      await open.ledger.compact(segmentCountMax);
-    },
-    onFailure: () => undefined,
-  });
-  try {
-    for await (const lines of unansweredLines(deps, open)) {
-      for (const line of lines) {
-        const bytes = failedLine(line, unansweredFailures[reason]);
-        writer.add({ ordinal: line.ordinal, kind: outcomeKinds[reason], bytes, usage: noUsage });
-      }
-      written.linesWritten += lines.length;
-      if (!deps.budget.hasRoom()) {
-        await writer.flush();
-      }
-    }
-    await writer.flush();
-  } finally {
-    await writer.close();
-  }
 }

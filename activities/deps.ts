@@ -1,6 +1,7 @@
 import type { BatchRef, ShardRef } from '../src/domain/workflow-contract';
 import type { ModelRoutes } from '../src/config/upstreams';
 import { batchKeys } from '../src/domain/object-keys';
+import type { Shard } from '../src/domain/shard-plan';
 import type { LedgerOptions } from '../src/ledger/shard-ledger';
 import type { ProjectLimits } from '../src/domain/project';
 import type { Logger } from '../src/observability/logger';
@@ -58,15 +59,19 @@ export function nowSeconds(deps: Pick<ActivityDeps, 'now'>): number {
 }
 
 /** What the ledger of one shard needs. */
-export function ledgerOptions(deps: ActivityDeps, shard: ShardRef): LedgerOptions {
+export function ledgerOptions(
+  deps: ActivityDeps,
+  { ref, shard }: { readonly ref: ShardRef; readonly shard: Shard },
+): LedgerOptions {
   return {
     store: deps.store,
-    keys: batchKeys(shard.projectId, shard.batchId).shard(shard.shardIndex),
+    keys: batchKeys(ref.projectId, ref.batchId).shard(ref.shardIndex),
+    shard,
     makeToken: deps.randomHex,
-    onCorrupt: (key) => {
+    onDamaged: (key) => {
       deps.logger.error(
-        { batch: shard.batchId, shard: shard.shardIndex, key },
-        'a segment is corrupt: its lines are answered again',
+        { batch: ref.batchId, shard: ref.shardIndex, key },
+        'an object of the ledger is damaged or missing: lines that only it had have no answer',
       );
     },
   };

@@ -1,8 +1,9 @@
 /**
  * Makes the output and the error file of a batch out of its sealed shards, then the terminal record.
  *
- * Idempotent: the files' ids were fixed when the batch was created, the seals never change, and so
- * a repeated run writes the same bytes to the same place.
+ * Idempotent: the files' ids were fixed when the batch was created, the seals do not change, and so
+ * a repeated run writes the same bytes to the same place. A shard whose sealed objects are damaged
+ * is sealed anew first: intact-seals.ts.
  * Heartbeats every second with what it is doing.
  * Resumes from nothing: it starts again.
  * Never fails for good.
@@ -14,15 +15,14 @@ import type { BatchRecord, BatchResult } from '../src/domain/batch';
 import { isTerminal } from '../src/domain/batch';
 import { costOf } from '../src/domain/cost';
 import type { FileId } from '../src/domain/ids';
-import { batchKeys, fileKeys } from '../src/domain/object-keys';
+import { fileKeys } from '../src/domain/object-keys';
 import { addUsage, noUsage, type Usage } from '../src/domain/usage';
 import type { FinalizeInput } from '../src/domain/workflow-contract';
 import type { Seal, SealedObject } from '../src/ledger/seal';
-import { readSeal } from '../src/ledger/shard-ledger';
+import type { ObjectSlice } from '../src/storage/object-store';
 import { MissingObject, nowSeconds, type ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
-
-const sealReadsInParallel = 16;
+import { intactSeals } from './intact-seals';
 
 export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): Promise<void> {
   const { ref, shardCount } = input;
@@ -36,7 +36,7 @@ export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): P
     if (isTerminal(batch.status) || reason === 'failed') {
       return;
     }
-    const seals = await readSeals(deps, input);
+    const seals = await intactSeals(deps, input);
     progress.step = 'writing files';
     const files = await writeFiles(deps, batch, seals);
     const result = { ...files, ...costOfBatch(deps, batch, files) };
@@ -44,25 +44,6 @@ export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): P
     const { requestCounts } = result;
     deps.logger.info({ batch: ref.batchId, ended: reason, ...requestCounts }, 'batch has ended');
   });
-}
-
-async function readSeals(deps: ActivityDeps, { ref, shardCount }: FinalizeInput): Promise<Seal[]> {
-  const keys = batchKeys(ref.projectId, ref.batchId);
-  const seals: Seal[] = [];
-  for (let from = 0; from < shardCount; from += sealReadsInParallel) {
-    const count = Math.min(sealReadsInParallel, shardCount - from);
-    const read = await Promise.all(
-      Array.from({ length: count }, async (_, at) => {
-        const seal = await readSeal(deps.store, keys.shard(from + at));
-        if (seal === undefined) {
-          throw new MissingObject(`seal of shard ${from + at}`, ref);
-        }
-        return seal;
-      }),
-    );
-    seals.push(...read);
-  }
-  return seals;
 }
 
 /** Nothing for several models, and for one without a price. */
@@ -110,7 +91,7 @@ async function writeFile(
     return null;
   }
   const { content } = fileKeys(batch.projectId, file.id);
-  const slices = file.parts.map(({ key, sizeBytes }) => ({ key, offset: 0, length: sizeBytes }));
+  const slices = file.parts.map(sliceOf);
   const { sizeBytes } = await deps.store.concatenate(content, slices);
   const createdAt = nowSeconds(deps);
   if (await hasEnded(deps, batch)) {
@@ -129,6 +110,11 @@ async function writeFile(
     purpose: 'batch_output',
   });
   return file.id;
+}
+
+/** Whatever has been damaged since the seals were read is missing for the store. */
+function sliceOf({ key, sizeBytes, etag }: SealedObject): ObjectSlice {
+  return { key, offset: 0, length: sizeBytes, ...(etag !== undefined && { etag }) };
 }
 
 async function hasEnded({ batches }: ActivityDeps, batch: BatchRecord): Promise<boolean> {

@@ -3,7 +3,7 @@ import type { BatchRecord } from '../src/domain/batch';
 import type { Shard } from '../src/domain/shard-plan';
 import type { ShardRef, SliceResult } from '../src/domain/workflow-contract';
 import type { Seal } from '../src/ledger/seal';
-import { takeOver, type ShardLedger } from '../src/ledger/shard-ledger';
+import { reopen, takeOver, type ShardLedger } from '../src/ledger/shard-ledger';
 import { ledgerOptions, MissingObject, type ActivityDeps } from './deps';
 
 /** A shard as it was planned. */
@@ -34,10 +34,15 @@ export async function openShard(
   deps: ActivityDeps,
   planned: PlannedShard,
 ): Promise<{ readonly seal: Seal } | { readonly open: OpenShard; readonly seal?: undefined }> {
-  const taken = await takeOver(ledgerOptions(deps, planned.ref));
+  const taken = await takeOver(ledgerOptions(deps, planned));
   return taken.seal === undefined
     ? { open: { ...planned, ledger: taken.ledger } }
     : { seal: taken.seal };
+}
+
+/** Takes the next epoch of a shard whatever it is: for one that was sealed, and has to be again. */
+export async function reopenShard(deps: ActivityDeps, planned: PlannedShard): Promise<OpenShard> {
+  return { ...planned, ledger: await reopen(ledgerOptions(deps, planned)) };
 }
 
 export function sealedResult(seal: Seal): SliceResult {

@@ -51,6 +51,8 @@ interface SliceHeartbeat {
   readonly completed: number;
   readonly failed: number;
   readonly inFlight: number;
+  /** Objects of the ledger that turned out to be damaged or missing. */
+  readonly damaged: number;
 }
 
 const heartbeatIntervalMs = 1_000;
@@ -161,8 +163,9 @@ class Slice {
         throw fault.cause;
       }
       const result = await this.conclude();
-      const { sealed, counts } = result;
-      this.log.info({ sealed, ...counts, stopped: [...this.reasons] }, 'slice has ended');
+      const { sealed, counts, damaged = 0 } = result;
+      const stopped = [...this.reasons];
+      this.log.info({ sealed, ...counts, damaged, stopped }, 'slice has ended');
       return result;
     } finally {
       this.targets.abort();
@@ -285,14 +288,13 @@ class Slice {
   }
 
   private async conclude(): Promise<SliceResult> {
-    const { ledger, shard } = this.open;
-    if (ledger.lineCount === shard.lineCount) {
-      const seal = await ledger.seal();
-      if (seal !== undefined) {
-        this.progress.update(ledger.epoch, seal);
-        return sealedResult(seal);
-      }
-    } else if (this.reasons.has('time_up')) {
+    const { ledger } = this.open;
+    const seal = await ledger.seal();
+    if (seal !== undefined) {
+      this.progress.update(ledger.epoch, seal);
+      return { ...sealedResult(seal), ...this.damaged() };
+    }
+    if (this.reasons.has('time_up')) {
       await ledger.compact(handOverSegmentCount);
     }
     if (this.targets.missingModels.length > 0) {
@@ -305,8 +307,14 @@ class Slice {
       sealed: false,
       ended: this.reasons.has('ended'),
       counts: ledger.counts,
+      ...this.damaged(),
       ...(this.givenUp.size > 0 && { earlierAttempts: Object.fromEntries(this.givenUp) }),
     };
+  }
+
+  private damaged(): Pick<SliceResult, 'damaged'> {
+    const { damagedCount } = this.open.ledger;
+    return damagedCount > 0 ? { damaged: damagedCount } : {};
   }
 
   private stop(reason: StopReason, graceMs?: number): void {
@@ -363,6 +371,7 @@ class Slice {
       lines: shard.lineCount,
       ...ledger.counts,
       inFlight: this.targets.outstanding,
+      damaged: ledger.damagedCount,
     };
   }
 }

@@ -22,6 +22,7 @@ import { inferenceActivities } from './activity-options';
 export async function shardWorkflow(input: ShardWorkflowInput): Promise<SliceResult> {
   const { shard, inferenceTaskQueue } = input;
   let earlierAttempts: EarlierAttempts | undefined;
+  let damaged = 0;
   for (let slice = 1; ; slice++) {
     const summary = `shard ${shard.shardIndex}, slice ${slice}`;
     const result = await inferenceActivities(inferenceTaskQueue, summary).runSlice({
@@ -30,7 +31,9 @@ export async function shardWorkflow(input: ShardWorkflowInput): Promise<SliceRes
     });
     earlierAttempts = result.earlierAttempts;
     const { completed, failed } = result.counts;
-    setCurrentDetails(`${slice} slices · ${completed} completed · ${failed} failed`);
+    damaged += result.damaged ?? 0;
+    const found = damaged > 0 ? ` · ${damaged} damaged objects found` : '';
+    setCurrentDetails(`${slice} slices · ${completed} completed · ${failed} failed${found}`);
     if (result.sealed || result.ended || CancellationScope.current().consideredCancelled) {
       return result;
     }

@@ -25,9 +25,11 @@ export interface BatchKeys {
 export interface ShardKeys {
   readonly epochsPrefix: string;
   epoch(epoch: number): string;
+  readonly segmentsPrefix: string;
   /** Prefix of the segments that the owner of one epoch wrote. */
   segmentsOf(epoch: number): string;
   segment(epoch: number, sequence: number): string;
+  readonly compactedPrefix: string;
   /** A compacted segment: it counts only once an epoch names it. */
   compacted(epoch: number): string;
   sealedOutput(epoch: number): string;
@@ -171,13 +173,17 @@ export function uploadKeys(projectId: ProjectId, uploadId: UploadId): UploadKeys
 }
 
 function shardKeys(prefix: string): ShardKeys {
-  const segmentsOf = (epoch: number): string => `${prefix}segments/${padded(epoch, 8)}-`;
+  const segmentsPrefix = `${prefix}segments/`;
+  const compactedPrefix = `${prefix}compacted/`;
+  const segmentsOf = (epoch: number): string => `${segmentsPrefix}${padded(epoch, 8)}-`;
   return {
     epochsPrefix: `${prefix}epochs/`,
     epoch: (epoch) => `${prefix}epochs/${padded(epoch, 8)}`,
+    segmentsPrefix,
     segmentsOf,
     segment: (epoch, sequence) => `${segmentsOf(epoch)}${padded(sequence, 8)}`,
-    compacted: (epoch) => `${prefix}compacted/${padded(epoch, 8)}`,
+    compactedPrefix,
+    compacted: (epoch) => `${compactedPrefix}${padded(epoch, 8)}`,
     sealedOutput: (epoch) => `${prefix}sealed/${padded(epoch, 8)}-output.jsonl`,
     sealedErrors: (epoch) => `${prefix}sealed/${padded(epoch, 8)}-errors.jsonl`,
   };

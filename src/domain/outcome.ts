@@ -15,6 +15,13 @@ export interface LineFailure {
   readonly message: string;
 }
 
+/** A line whose answer was damaged in the store after all lines of its shard had one. */
+export const lostFailure: LineFailure = {
+  code: 'result_lost',
+  message:
+    'The answer to this request was lost: the object store damaged it before the files of the batch were written.',
+};
+
 /** A line that never ran because its batch ended. */
 export const unansweredFailures: Readonly<Record<'cancelled' | 'expired', LineFailure>> = {
   cancelled: {

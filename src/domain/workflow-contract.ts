@@ -111,6 +111,8 @@ export interface SliceResult {
   /** The slice stopped because the batch's `end` object exists. */
   readonly ended: boolean;
   readonly counts: ShardCounts;
+  /** Objects of the ledger that turned out to be damaged or missing; absent when there are none. */
+  readonly damaged?: number;
   /** For the next slice; absent when there are none. */
   readonly earlierAttempts?: EarlierAttempts;
 }

@@ -25,12 +25,12 @@ interface Run {
   readonly kind: number;
 }
 
-/** The lines of a segment are not what its footer promised; `key` says whose. */
-export class SegmentCorrupt extends Error {
-  override readonly name = 'SegmentCorrupt';
+/** The lines of some segments are not what their footers promised; `keys` says whose. */
+export class SegmentsDamaged extends Error {
+  override readonly name = 'SegmentsDamaged';
 
-  constructor(readonly key: string) {
-    super(`The lines of a segment do not match its checksum [key=${key}]`);
+  constructor(readonly keys: readonly string[]) {
+    super(`The lines of segments do not match their checksums [keys=${keys.join(', ')}]`);
   }
 }
 
@@ -68,7 +68,7 @@ export interface MergedBytes {
 /**
  * Reads the lines of all segments in ascending order of ordinals.
  *
- * @throws {@link SegmentCorrupt} after the last line at the latest; what was read until then must
+ * @throws {@link SegmentsDamaged} after the last line at the latest; what was read until then must
  *   not be used.
  */
 export async function* readMerged(
@@ -88,9 +88,10 @@ export async function* readMerged(
       }
     }
   }
-  readers.forEach((reader) => {
-    reader.assertWhole();
-  });
+  const damaged = segments.filter((segment) => readers.get(segment)?.isWhole !== true);
+  if (damaged.length > 0) {
+    throw new SegmentsDamaged(damaged.map(({ key }) => key));
+  }
 }
 
 function runsOf(segments: readonly OpenSegment[]): Run[] {
@@ -150,11 +151,10 @@ class SegmentReader {
     }
   }
 
-  assertWhole(): void {
+  /** All lines were read, and are those that were written. */
+  get isWhole(): boolean {
     const { linesBytes, linesCrc } = this.segment.summary;
-    if (this.next !== linesBytes || this.crc !== linesCrc) {
-      throw new SegmentCorrupt(this.segment.key);
-    }
+    return this.next === linesBytes && this.crc === linesCrc;
   }
 
   private async readBlock(): Promise<Buffer> {
@@ -163,7 +163,7 @@ class SegmentReader {
     const block =
       length > 0 ? await this.store.getRange(key, { offset: this.next, length }) : undefined;
     if (block === undefined) {
-      throw new SegmentCorrupt(key);
+      throw new SegmentsDamaged([key]);
     }
     this.next += length;
     this.crc = crc32(block, this.crc);

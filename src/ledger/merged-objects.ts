@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { isOutput } from '../domain/outcome';
-import type { ObjectStore } from '../storage/object-store';
+import { StoreFault, type ObjectInfo, type ObjectStore } from '../storage/object-store';
 import { mergedIndex, readMerged, totalUsage, type OpenSegment } from './merge';
 import { encodeTail, type SegmentSummary } from './segment';
 import type { Seal, SealedObject } from './seal';
@@ -23,7 +23,7 @@ export async function writeCompacted(
       yield bytes;
     }
     const linesBytes = segments.reduce((sum, segment) => sum + segment.summary.linesBytes, 0);
-    const encoded = encodeTail(index, { linesBytes, linesCrc, usage: totalUsage(segments) });
+    const encoded = encodeTail(key, index, { linesBytes, linesCrc, usage: totalUsage(segments) });
     summary = encoded.summary;
     yield encoded.tail;
   }
@@ -62,12 +62,22 @@ export async function writeSealed(
       throw result.reason;
     }
   }
-  return { output, errors };
+  return {
+    output: output && asStored(output, await outputUpload?.done),
+    errors: errors && asStored(errors, await errorsUpload?.done),
+  };
 }
 
 interface Upload {
   readonly target: PassThrough;
-  readonly done: Promise<unknown>;
+  readonly done: Promise<ObjectInfo>;
+}
+
+function asStored(object: SealedObject, stored: ObjectInfo | undefined): SealedObject {
+  if (stored?.sizeBytes !== object.sizeBytes) {
+    throw new StoreFault(`A sealed object was not stored whole [key=${object.key}]`);
+  }
+  return { ...object, etag: stored.etag };
 }
 
 function startUpload(store: ObjectStore, key: string): Upload {

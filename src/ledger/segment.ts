@@ -7,11 +7,13 @@
  *                                 crc of lines u32 · crc of index u32
  *                                 completed u32 · failed u32
  *                                 input, cached, output, reasoning, total tokens u48 each
- *                                 zero u48 · zero u48 · crc of the footer's first 76 bytes u32
+ *                                 crc of the object's key u32 · zero u64
+ *                                 crc of the footer's first 76 bytes u32
  *
  * All numbers are big-endian; crc is CRC-32 as in zlib. `offset` counts from the start of the lines.
- * `kind` is one of `outcomeKinds`. A segment is valid when both of its small checksums match and its
- * size is lines + index + footer; the checksum of the lines is compared when they are merged.
+ * `kind` is one of `outcomeKinds`. A segment is valid when both of its small checksums match, its
+ * size is lines + index + footer, and it lies where it was written: a copy of another segment is
+ * none. The checksum of the lines is compared when they are merged.
  */
 import { crc32 } from 'node:zlib';
 import { outcomeKinds } from '../domain/outcome';
@@ -20,6 +22,8 @@ import { addUsage, noUsage, type Usage } from '../domain/usage';
 export const footerBytes = 80;
 const indexEntryBytes = 16;
 const magic = Buffer.from('LHSEG001', 'latin1');
+/** In segments of versions that did not write the key's checksum. */
+const keyUnknown = 0;
 
 /** One finished line. `bytes` ends in a line feed. */
 export interface SegmentLine {
@@ -54,8 +58,8 @@ export interface EncodedSegment {
   readonly index: SegmentIndex;
 }
 
-/** Encodes lines, at least one, in any order, no ordinal twice. */
-export function encodeSegment(lines: readonly SegmentLine[]): EncodedSegment {
+/** Encodes lines, at least one, in any order, no ordinal twice, for the object with this key. */
+export function encodeSegment(key: string, lines: readonly SegmentLine[]): EncodedSegment {
   const sorted = lines.toSorted((a, b) => a.ordinal - b.ordinal);
   const linesBytes = sorted.reduce((sum, line) => sum + line.bytes.length, 0);
   const bytes = Buffer.allocUnsafe(segmentBytes(sorted.length, linesBytes));
@@ -71,13 +75,14 @@ export function encodeSegment(lines: readonly SegmentLine[]): EncodedSegment {
   });
   const linesCrc = crc32(bytes.subarray(0, linesBytes));
   const usage = sorted.reduce<Usage>((sum, line) => addUsage(sum, line.usage), noUsage);
-  const { tail, summary } = encodeTail(index, { linesBytes, linesCrc, usage });
+  const { tail, summary } = encodeTail(key, index, { linesBytes, linesCrc, usage });
   bytes.set(tail, linesBytes);
   return { bytes, summary, index };
 }
 
 /** Index and footer of a segment whose lines are known: what follows them in the object. */
 export function encodeTail(
+  key: string,
   index: SegmentIndex,
   lines: Pick<SegmentSummary, 'linesBytes' | 'linesCrc' | 'usage'>,
 ): { readonly tail: Buffer; readonly summary: SegmentSummary } {
@@ -92,7 +97,7 @@ export function encodeTail(
     completed: countOf(index.kinds, outcomeKinds.completed),
     failed: countOf(index.kinds, outcomeKinds.failed),
   };
-  writeFooter(tail.subarray(indexPart.length), summary);
+  writeFooter(tail.subarray(indexPart.length), key, summary);
   return { tail, summary };
 }
 
@@ -106,13 +111,20 @@ export function tailBytes(lineCount: number): number {
   return lineCount * indexEntryBytes + footerBytes;
 }
 
-/** `undefined` when the footer is not one, or does not fit an object of this size. */
-export function decodeFooter(footer: Buffer, objectBytes: number): SegmentSummary | undefined {
+/** `undefined` when the footer is not one, or not that of an object with this key and size. */
+export function decodeFooter(
+  footer: Buffer,
+  { key, sizeBytes }: { readonly key: string; readonly sizeBytes: number },
+): SegmentSummary | undefined {
   if (
     footer.length !== footerBytes ||
     !footer.subarray(0, magic.length).equals(magic) ||
     footer.readUInt32BE(76) !== crc32(footer.subarray(0, 76))
   ) {
+    return undefined;
+  }
+  const keyCrc = footer.readUInt32BE(64);
+  if (keyCrc !== crc32(key) && keyCrc !== keyUnknown) {
     return undefined;
   }
   const summary: SegmentSummary = {
@@ -130,7 +142,7 @@ export function decodeFooter(footer: Buffer, objectBytes: number): SegmentSummar
       totalTokens: footer.readUIntBE(58, 6),
     },
   };
-  return segmentBytes(summary.lineCount, summary.linesBytes) === objectBytes ? summary : undefined;
+  return segmentBytes(summary.lineCount, summary.linesBytes) === sizeBytes ? summary : undefined;
 }
 
 /** `undefined` when the bytes are not the index that the summary describes. */
@@ -168,7 +180,7 @@ function writeIndex(target: Buffer, index: SegmentIndex): void {
   });
 }
 
-function writeFooter(footer: Buffer, summary: SegmentSummary): void {
+function writeFooter(footer: Buffer, key: string, summary: SegmentSummary): void {
   const { usage } = summary;
   footer.set(magic, 0);
   footer.writeUInt32BE(summary.lineCount, 8);
@@ -182,6 +194,7 @@ function writeFooter(footer: Buffer, summary: SegmentSummary): void {
   footer.writeUIntBE(usage.outputTokens, 46, 6);
   footer.writeUIntBE(usage.reasoningTokens, 52, 6);
   footer.writeUIntBE(usage.totalTokens, 58, 6);
+  footer.writeUInt32BE(crc32(key), 64);
   footer.writeUInt32BE(crc32(footer.subarray(0, 76)), 76);
 }
 

@@ -12,61 +12,41 @@
  *   delete the parts. It lies outside `segments/`, so that a crash before the new epoch leaves an
  *   object that nobody counts.
  * - Sealing: write the ordered output and error objects, then create an epoch that names them. No
- *   epoch follows a sealed one.
+ *   epoch follows a sealed one, unless one of the two objects turns out to be damaged.
  *
  * Invariants: no ordinal is in two segments that one epoch names; everything that an epoch names was
  * complete before the epoch was created; counts are only ever taken from what an epoch names.
+ *
+ * Objects that are damaged, or that somebody deleted: see ledger-state.ts.
  */
 import { compactedBytesMin } from '../domain/limits';
-import type { ShardKeys } from '../domain/object-keys';
+import type { Shard } from '../domain/shard-plan';
 import type { Usage } from '../domain/usage';
 import type { ShardCounts } from '../domain/workflow-contract';
-import { getJson, putJson } from '../storage/json-object';
-import type { ObjectStore } from '../storage/object-store';
+import { encodeEpoch } from './epoch-record';
+import { readCounted, readNewestEpoch, type NewestEpoch, type ShardObjects } from './ledger-state';
+import { SegmentsDamaged, totalUsage, type OpenSegment } from './merge';
 import { writeCompacted, writeSealed } from './merged-objects';
 import type { Seal } from './seal';
-import { SegmentCorrupt, totalUsage, type OpenSegment } from './merge';
-import {
-  decodeFooter,
-  decodeIndex,
-  encodeSegment,
-  footerBytes,
-  segmentBytes,
-  tailBytes,
-  type SegmentLine,
-  type SegmentSummary,
-} from './segment';
-
-/** A segment as an epoch names it. */
-interface NamedSegment extends SegmentSummary {
-  readonly key: string;
-}
-
-interface EpochRecord {
-  readonly epoch: number;
-  /** Tells this creation from every other, also to a writer that lost its answer. */
-  readonly owner: string;
-  readonly segments: readonly NamedSegment[];
-  readonly seal: Seal | null;
-}
+import { encodeSegment, type SegmentLine } from './segment';
 
 /** Another process has taken the shard over; what this one still holds does not count. */
 export class ShardTakenOver extends Error {
   override readonly name = 'ShardTakenOver';
 }
 
-export interface LedgerOptions {
-  readonly store: ObjectStore;
-  readonly keys: ShardKeys;
+export interface LedgerOptions extends ShardObjects {
+  /** The ordinals that the shard has. */
+  readonly shard: Pick<Shard, 'firstOrdinal' | 'lineCount'>;
   /** Makes a token that no other call ever makes. */
   readonly makeToken: () => string;
-  /** Told of each segment that is not what it should be; its lines are answered again. */
-  readonly onCorrupt: (key: string) => void;
+  /** Told of each object that is not what it should be; the lines that only it had are answered again. */
+  readonly onDamaged: (key: string) => void;
 }
 
 /** The seal of a shard, if it has one. */
-export async function readSeal(store: ObjectStore, keys: ShardKeys): Promise<Seal | undefined> {
-  return (await newestEpoch(store, keys))?.seal ?? undefined;
+export async function readSeal(objects: ShardObjects): Promise<Seal | undefined> {
+  return (await readNewestEpoch(objects)).record?.seal ?? undefined;
 }
 
 /**
@@ -77,25 +57,52 @@ export async function readSeal(store: ObjectStore, keys: ShardKeys): Promise<Sea
 export async function takeOver(
   options: LedgerOptions,
 ): Promise<{ readonly seal: Seal } | { readonly ledger: ShardLedger; readonly seal?: undefined }> {
-  const { store, keys } = options;
   for (;;) {
-    const newest = await newestEpoch(store, keys);
-    if (newest?.seal) {
-      return { seal: newest.seal };
+    const newest = await readNewestEpoch(options);
+    if (newest.record?.seal) {
+      return { seal: newest.record.seal };
     }
-    const { segments, corruptKeys } = await countedSegments(options, newest);
-    const epoch = (newest?.epoch ?? 0) + 1;
-    // A segment that its owner compacted away meanwhile looks corrupt; then this loses the race.
-    if (await createEpoch(options, { epoch, segments, seal: null })) {
-      corruptKeys.forEach(options.onCorrupt);
-      return { ledger: new ShardLedger(options, epoch, segments) };
+    const ledger = await takeNext(options, newest);
+    if (ledger !== undefined) {
+      return { ledger };
     }
   }
+}
+
+/** Takes the next epoch of a shard whose sealed objects are damaged, or that is not sealed. */
+export async function reopen(options: LedgerOptions): Promise<ShardLedger> {
+  for (;;) {
+    const ledger = await takeNext(options, await readNewestEpoch(options));
+    if (ledger !== undefined) {
+      return ledger;
+    }
+  }
+}
+
+/** `undefined` when somebody else was faster. */
+async function takeNext(
+  options: LedgerOptions,
+  newest: NewestEpoch,
+): Promise<ShardLedger | undefined> {
+  const counted = await readCounted(options, options.shard, newest);
+  if (counted === undefined) {
+    return undefined;
+  }
+  const { segments } = counted;
+  const epoch = counted.newest + 1;
+  // A segment that its owner compacted away meanwhile looks damaged; then this loses the race.
+  if (!(await createEpoch(options, { epoch, segments, seal: null }))) {
+    return undefined;
+  }
+  const ledger = new ShardLedger(options, epoch, segments);
+  ledger.reportDamaged([...newest.damagedKeys, ...counted.damagedKeys]);
+  return ledger;
 }
 
 /** The owner's side of one shard. Its methods must not overlap. */
 export class ShardLedger {
   private sequence = 0;
+  private damaged = 0;
 
   constructor(
     private readonly options: LedgerOptions,
@@ -105,6 +112,11 @@ export class ShardLedger {
 
   get epoch(): number {
     return this.currentEpoch;
+  }
+
+  /** Objects that turned out not to be what was written, since the shard was taken over. */
+  get damagedCount(): number {
+    return this.damaged;
   }
 
   /** Lines that have an answer. */
@@ -129,7 +141,7 @@ export class ShardLedger {
   /** Makes finished lines durable: when this resolves they survive every crash. */
   async commit(lines: readonly SegmentLine[]): Promise<void> {
     const key = this.options.keys.segment(this.currentEpoch, this.sequence);
-    const { bytes, summary, index } = encodeSegment(lines);
+    const { bytes, summary, index } = encodeSegment(key, lines);
     await this.options.store.put(key, bytes);
     this.sequence += 1;
     this.segments.push({ key, summary, index });
@@ -145,7 +157,7 @@ export class ShardLedger {
     if (small.length < countMin) {
       return;
     }
-    const compacted = await this.unlessCorrupt(
+    const compacted = await this.unlessDamaged(
       async () =>
         await writeCompacted(
           this.options.store,
@@ -162,15 +174,18 @@ export class ShardLedger {
   }
 
   /**
-   * Writes the ordered objects and closes the ledger. All lines of the shard must have an answer.
+   * Writes the ordered objects and closes the ledger.
    *
-   * @returns `undefined` when a segment turned out to be corrupt: it is dropped, and its lines have
-   *   to be answered again.
+   * @returns `undefined` when a line of the shard has no answer, or has none any more because a
+   *   segment turned out to be damaged: those are dropped, and their lines have to be answered again.
    * @throws {@link ShardTakenOver}
    */
   async seal(): Promise<Seal | undefined> {
-    const { store, keys } = this.options;
-    const objects = await this.unlessCorrupt(
+    const { store, keys, shard } = this.options;
+    if (this.lineCount !== shard.lineCount) {
+      return undefined;
+    }
+    const objects = await this.unlessDamaged(
       async () =>
         await writeSealed(store, this.segments, {
           output: keys.sealedOutput(this.currentEpoch),
@@ -185,18 +200,24 @@ export class ShardLedger {
     return seal;
   }
 
-  /** Runs a merge; drops the segment on which it fails, and then returns `undefined`. */
-  private async unlessCorrupt<T>(merge: () => Promise<T>): Promise<T | undefined> {
+  /** Counts and reports them. */
+  reportDamaged(keys: readonly string[]): void {
+    this.damaged += keys.length;
+    keys.forEach(this.options.onDamaged);
+  }
+
+  /** Runs a merge; drops the segments on which it fails, and then returns `undefined`. */
+  private async unlessDamaged<T>(merge: () => Promise<T>): Promise<T | undefined> {
     try {
       return await merge();
     } catch (error) {
-      if (!(error instanceof SegmentCorrupt)) {
+      if (!(error instanceof SegmentsDamaged)) {
         throw error;
       }
-      const intact = this.segments.filter(({ key }) => key !== error.key);
-      // A segment that a new owner has compacted away looks corrupt too; then this throws.
+      const intact = this.segments.filter(({ key }) => !error.keys.includes(key));
+      // A segment that a new owner has compacted away looks damaged too; then this throws.
       await this.nextEpoch(intact, null);
-      this.options.onCorrupt(error.key);
+      this.reportDamaged(error.keys);
       return undefined;
     }
   }
@@ -216,96 +237,14 @@ async function createEpoch(
   { store, keys, makeToken }: LedgerOptions,
   { epoch, segments, seal }: { epoch: number; segments: readonly OpenSegment[]; seal: Seal | null },
 ): Promise<boolean> {
-  const record: EpochRecord = {
+  const key = keys.epoch(epoch);
+  const record = {
     epoch,
     owner: makeToken(),
-    segments: segments.map(({ key, summary }) => ({ key, ...summary })),
+    segments: segments.map(({ key: segmentKey, summary }) => ({ key: segmentKey, ...summary })),
     seal,
   };
-  return (await putJson(store, keys.epoch(epoch), record, { ifAbsent: true })) !== undefined;
-}
-
-async function newestEpoch(store: ObjectStore, keys: ShardKeys): Promise<EpochRecord | undefined> {
-  let newestKey: string | undefined;
-  let page;
-  do {
-    page = await store.list(keys.epochsPrefix, newestKey === undefined ? {} : { after: newestKey });
-    newestKey = page.items.at(-1)?.key ?? newestKey;
-  } while (page.hasMore);
-  return newestKey === undefined
-    ? undefined
-    : (await getJson<EpochRecord>(store, newestKey))?.value;
-}
-
-/** What an epoch named, and what its owner has committed since; corrupt segments left out. */
-async function countedSegments(
-  options: LedgerOptions,
-  newest: EpochRecord | undefined,
-): Promise<{ segments: OpenSegment[]; corruptKeys: string[] }> {
-  if (newest === undefined) {
-    return { segments: [], corruptKeys: [] };
-  }
-  const named = newest.segments.map(({ key, ...summary }) => ({
-    key,
-    sizeBytes: segmentBytes(summary.lineCount, summary.linesBytes),
-  }));
-  const committed = await listAll(options.store, options.keys.segmentsOf(newest.epoch));
-  const segments: OpenSegment[] = [];
-  const corruptKeys: string[] = [];
-  for (const { key, sizeBytes } of [...named, ...committed]) {
-    const segment = await openSegment(options.store, key, sizeBytes);
-    if (segment === undefined) {
-      corruptKeys.push(key);
-    } else {
-      segments.push(segment);
-    }
-  }
-  return { segments, corruptKeys };
-}
-
-async function listAll(
-  store: ObjectStore,
-  prefix: string,
-): Promise<{ key: string; sizeBytes: number }[]> {
-  const found: { key: string; sizeBytes: number }[] = [];
-  let page;
-  do {
-    const after = found.at(-1)?.key;
-    page = await store.list(prefix, after === undefined ? {} : { after });
-    found.push(...page.items);
-  } while (page.hasMore);
-  return found;
-}
-
-/** Large enough for the index of a thousand lines: most segments need one read. */
-const tailReadBytes = 16_384 + footerBytes;
-
-async function openSegment(
-  store: ObjectStore,
-  key: string,
-  sizeBytes: number,
-): Promise<OpenSegment | undefined> {
-  const tail = await readTail(store, key, { sizeBytes, length: tailReadBytes });
-  const summary = tail && decodeFooter(tail.subarray(-footerBytes), sizeBytes);
-  if (tail === undefined || summary === undefined) {
-    return undefined;
-  }
-  const wanted = tailBytes(summary.lineCount);
-  const whole =
-    wanted <= tail.length ? tail : await readTail(store, key, { sizeBytes, length: wanted });
-  const index = whole && decodeIndex(whole.subarray(-wanted, -footerBytes), summary);
-  return index && { key, summary, index };
-}
-
-async function readTail(
-  store: ObjectStore,
-  key: string,
-  { sizeBytes, length }: { readonly sizeBytes: number; readonly length: number },
-): Promise<Buffer | undefined> {
-  const read = Math.min(sizeBytes, length);
-  return read < footerBytes
-    ? undefined
-    : await store.getRange(key, { offset: sizeBytes - read, length: read });
+  return (await store.put(key, encodeEpoch(key, record), { ifAbsent: true })) !== undefined;
 }
 
 function countsOf(segments: readonly OpenSegment[]): ShardCounts {

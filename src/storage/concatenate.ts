@@ -6,11 +6,11 @@ import {
   type PartRef,
   type StoredPart,
 } from './multipart-upload';
-import { StoreFault, type ByteRange, type ObjectInfo, type ObjectSlice } from './object-store';
+import { StoreFault, type CertainRange, type ObjectInfo, type ObjectSlice } from './object-store';
 import { TaskGroup } from './task-group';
 
 export interface ConcatenateCalls extends MultipartCalls {
-  getRange(key: string, range: ByteRange): Promise<Buffer | undefined>;
+  getRange(key: string, range: CertainRange): Promise<Buffer | undefined>;
 }
 
 const partsMax = 4;
@@ -70,7 +70,7 @@ async function readSlices(
 async function readSlice(calls: ConcatenateCalls, slice: ObjectSlice): Promise<Buffer> {
   const bytes = await calls.getRange(slice.key, slice);
   if (bytes === undefined) {
-    throw new StoreFault(`A slice to concatenate does not exist [key=${slice.key}]`);
+    throw new StoreFault(`A slice to concatenate is missing [key=${slice.key}]`);
   }
   return bytes;
 }

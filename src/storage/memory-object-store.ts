@@ -7,6 +7,7 @@ import {
   listLimitMax,
   StoreFault,
   type ByteRange,
+  type CertainRange,
   type ListedObject,
   type ListOptions,
   type ListPage,
@@ -51,11 +52,12 @@ export class MemoryObjectStore implements ObjectStore {
     return stored && { etag: stored.etag, bytes: Buffer.from(stored.bytes) };
   }
 
-  async getRange(key: string, range: ByteRange): Promise<Buffer | undefined> {
+  async getRange(key: string, range: CertainRange): Promise<Buffer | undefined> {
     assertRange(range);
     const stored = await this.get(key);
     const end = range.offset + range.length;
-    return stored === undefined || end > stored.bytes.length
+    const isIt = range.etag === undefined || range.etag === stored?.etag;
+    return stored === undefined || !isIt || end > stored.bytes.length
       ? undefined
       : stored.bytes.subarray(range.offset, end);
   }
@@ -118,7 +120,7 @@ export class MemoryObjectStore implements ObjectStore {
   private async slice(slice: ObjectSlice): Promise<Buffer> {
     const bytes = await this.getRange(slice.key, slice);
     if (bytes === undefined) {
-      throw new StoreFault(`A slice to concatenate does not exist [key=${slice.key}]`);
+      throw new StoreFault(`A slice to concatenate is missing [key=${slice.key}]`);
     }
     return bytes;
   }

@@ -15,6 +15,7 @@ import {
   assertRange,
   StoreFault,
   type ByteRange,
+  type CertainRange,
   type ListedObject,
   type ListOptions,
   type ListPage,
@@ -171,15 +172,18 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     });
   }
 
-  async getRange(key: string, range: ByteRange): Promise<Buffer | undefined> {
+  async getRange(key: string, range: CertainRange): Promise<Buffer | undefined> {
     assertRange(range);
+    const { etag } = range;
     // The client takes a length of 0 for "all of it".
     if (range.length === 0) {
       const found = await this.head(key);
-      return found && range.offset <= found.sizeBytes ? Buffer.alloc(0) : undefined;
+      const isIt = etag === undefined || etag === found?.etag;
+      return found && isIt && range.offset <= found.sizeBytes ? Buffer.alloc(0) : undefined;
     }
     return await this.call(`get a range [key=${key}]`, async () => {
-      const response = await this.openResponse(this.client, key, { range });
+      const request = { range, ...(etag !== undefined && { etag }) };
+      const response = await this.openResponse(this.client, key, request);
       return response && (await collect(response));
     });
   }
@@ -288,6 +292,7 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     const headers = {
       'x-amz-copy-source': `/${path}`,
       'x-amz-copy-source-range': `bytes=${source.offset}-${source.offset + source.length - 1}`,
+      ...(source.etag !== undefined && { 'x-amz-copy-source-if-match': `"${source.etag}"` }),
     };
     const what = `copy part ${partNumber} [key=${key}, from=${source.key}]`;
     return await this.transfer(what, async () => {

@@ -36,8 +36,13 @@ export interface ByteRange {
   readonly length: number;
 }
 
+/** Part of one certain object: another one under its key counts as missing. */
+export interface CertainRange extends ByteRange {
+  readonly etag?: string;
+}
+
 /** A run of bytes of an existing object; here `length` may be 0. */
-export interface ObjectSlice extends ByteRange {
+export interface ObjectSlice extends CertainRange {
   readonly key: string;
 }
 
@@ -74,11 +79,15 @@ export interface ObjectStore {
    * the stream is destroyed.
    */
   putStream(key: string, source: Readable): Promise<ObjectInfo>;
-  /** Strings slices of objects together, moving as few bytes as possible through this process. */
+  /**
+   * Strings slices of objects together, moving as few bytes as possible through this process.
+   *
+   * @throws {@link StoreFault} and leaves nothing when a slice is missing.
+   */
   concatenate(key: string, slices: readonly ObjectSlice[]): Promise<ObjectInfo>;
   get(key: string): Promise<StoredObject | undefined>;
   /** `undefined` also when the range is not wholly inside the object. */
-  getRange(key: string, range: ByteRange): Promise<Buffer | undefined>;
+  getRange(key: string, range: CertainRange): Promise<Buffer | undefined>;
   /**
    * A stream of the object, or of a range of it. `undefined` when there is none. A stream that
    * breaks off ends with a {@link StoreFault}; the reader destroys a stream that it leaves early.

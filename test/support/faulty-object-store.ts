@@ -3,6 +3,7 @@ import { MemoryObjectStore } from '../../src/storage/memory-object-store';
 import {
   StoreFault,
   type ByteRange,
+  type CertainRange,
   type ListedObject,
   type ListOptions,
   type ListPage,
@@ -67,7 +68,7 @@ export class FaultyObjectStore implements ObjectStore {
     return await this.call({ name: 'get', key }, async () => await this.memory.get(key));
   }
 
-  async getRange(key: string, range: ByteRange): Promise<Buffer | undefined> {
+  async getRange(key: string, range: CertainRange): Promise<Buffer | undefined> {
     return await this.call(
       { name: 'getRange', key },
       async () => await this.memory.getRange(key, range),

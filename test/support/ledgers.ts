@@ -4,7 +4,7 @@ import { outcomeKinds, type Outcome } from '../../src/domain/outcome';
 import { noUsage, type Usage } from '../../src/domain/usage';
 import type { Seal, SealedObject } from '../../src/ledger/seal';
 import type { SegmentLine } from '../../src/ledger/segment';
-import { takeOver, type ShardLedger } from '../../src/ledger/shard-ledger';
+import { takeOver, type LedgerOptions, type ShardLedger } from '../../src/ledger/shard-ledger';
 import type { ObjectStore } from '../../src/storage/object-store';
 import { aBatchId, projectId } from './batches';
 import { textOf } from './faulty-object-store';
@@ -30,22 +30,38 @@ export function aSegmentLine(
 
 let tokens = 0;
 
-/** Takes the shard over; `corrupt` gathers the keys of segments that are not as they should be. */
-export async function takeShardOver(
-  store: ObjectStore,
-  corrupt: string[] = [],
-): ReturnType<typeof takeOver> {
-  return await takeOver({
+interface ShardOptions {
+  /** Lines of the shard, from ordinal 0; those that a test answers when it seals. */
+  readonly lineCount?: number;
+  /** Gathers the keys of objects that are not as they should be. */
+  readonly damaged?: string[];
+}
+
+/** How the ledger of the tests' shard is opened. */
+export function ledgerOf(store: ObjectStore, options: ShardOptions = {}): LedgerOptions {
+  const { lineCount = 10_000, damaged = [] } = options;
+  return {
     store,
     keys: shardKeys,
+    shard: { firstOrdinal: 0, lineCount },
     makeToken: () => `token-${(tokens += 1)}`,
-    onCorrupt: (key) => corrupt.push(key),
-  });
+    onDamaged: (key) => damaged.push(key),
+  };
+}
+
+export async function takeShardOver(
+  store: ObjectStore,
+  options: ShardOptions = {},
+): ReturnType<typeof takeOver> {
+  return await takeOver(ledgerOf(store, options));
 }
 
 /** The ledger of a shard that is not sealed. */
-export async function openLedger(store: ObjectStore, corrupt: string[] = []): Promise<ShardLedger> {
-  const taken = await takeShardOver(store, corrupt);
+export async function openLedger(
+  store: ObjectStore,
+  options: ShardOptions = {},
+): Promise<ShardLedger> {
+  const taken = await takeShardOver(store, options);
   if (taken.seal !== undefined) {
     throw new Error('The shard of a test is sealed');
   }

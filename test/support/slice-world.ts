@@ -31,7 +31,7 @@ export class SliceWorld extends ActivityWorld {
   }
 
   async sealOf(shard: ShardRef): Promise<Seal> {
-    const seal = await readSeal(this.store, keysOf(shard));
+    const seal = await readSeal({ store: this.store, keys: keysOf(shard) });
     if (seal === undefined) {
       throw new Error('The shard of a test is not sealed');
     }

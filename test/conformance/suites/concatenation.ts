@@ -83,6 +83,21 @@ export function describeConcatenation(subject: Subject): void {
       expect((await subject.store.head(`${subject.prefix}joined`))?.sizeBytes).toBe(sizeBytes);
     });
 
+    it.each([1 * MIB, 6 * MIB])(
+      'takes %i bytes of the very object that is meant',
+      async (length) => {
+        const source = wholeOf(6);
+        const etag = (await subject.store.head(source.key))?.etag ?? '';
+        const expected = sources[6]?.subarray(0, length) ?? Buffer.alloc(0);
+        expect(await join([{ ...source, length, etag }])).toBe(digest(expected));
+        const other = { ...source, length, etag: etag.replace(/./g, '0') };
+        await expect(subject.store.concatenate(`${subject.prefix}other`, [other])).rejects.toThrow(
+          StoreFault,
+        );
+        expect(await subject.store.head(`${subject.prefix}other`)).toBeUndefined();
+      },
+    );
+
     it.each([
       ['a small source', { key: 'sources/none', offset: 0, length: 10 }],
       ['a large source', { key: 'sources/none', offset: 0, length: 6 * MIB }],

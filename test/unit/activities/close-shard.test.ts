@@ -120,8 +120,8 @@ test('heartbeats tell how many lines are written', async () => {
   const heartbeats: unknown[] = [];
   environment.on('heartbeat', (details) => heartbeats.push(details));
   let goOn: (() => void) | undefined;
-  world.store.fateOf = async ({ key }): Promise<Fate> => {
-    if (key.includes('/segments/') && goOn === undefined) {
+  world.store.fateOf = async ({ name, key }): Promise<Fate> => {
+    if (name === 'put' && key.includes('/segments/') && goOn === undefined) {
       await new Promise<void>((resolve) => {
         goOn = resolve;
       });

@@ -259,9 +259,9 @@ describe('finalizing again', () => {
   });
 });
 
-test('a shard without a seal is never left out', async () => {
+test('a shard that is not in the plan is never left out', async () => {
   const { ref } = await aFinishedBatch(2);
-  await expect(finalize(ref, 2)).rejects.toThrow('The seal of shard 1 of a batch is missing');
+  await expect(finalize(ref, 2)).rejects.toThrow('The record or plan of a batch is missing');
   expect(await recordOf(world, ref)).toMatchObject({ status: 'finalizing', outputFileId: null });
 });
 

@@ -138,6 +138,7 @@ describe('a slice', () => {
       completed: 3,
       failed: 0,
       inFlight: inFlightMax,
+      damaged: 0,
     });
     world.dispatcher.respond = () => answered('1');
     world.dispatcher.release();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import {
   mergedIndex,
   readMerged,
-  SegmentCorrupt,
+  SegmentsDamaged,
   type OpenSegment,
 } from '../../../src/ledger/merge';
 import { encodeSegment, type SegmentLine } from '../../../src/ledger/segment';
@@ -18,7 +18,7 @@ async function stored(
   return await Promise.all(
     parts.map(async (lines, at) => {
       const key = `segment-${at}`;
-      const { bytes, summary, index } = encodeSegment(lines);
+      const { bytes, summary, index } = encodeSegment(key, lines);
       await store.put(key, bytes);
       return { key, summary, index };
     }),
@@ -60,7 +60,7 @@ test('lines of any segments come in the order of their ordinals, byte for byte',
         parts.filter((part) => part.length > 0),
       );
       const sorted = lines.toSorted((a, b) => a.ordinal - b.ordinal);
-      const expected = encodeSegment(sorted);
+      const expected = encodeSegment('sorted', sorted);
       expect((await merged(store, segments)).text).toBe(
         sorted.map(({ bytes }) => Buffer.from(bytes).toString()).join(''),
       );
@@ -101,8 +101,8 @@ describe('a segment whose lines have changed is named', () => {
     const after = damage(Buffer.from(before));
     await (after === undefined ? store.delete([key]) : store.put(key, after));
     const error: unknown = await merged(store, segments).catch((caught: unknown) => caught);
-    expect(error).toBeInstanceOf(SegmentCorrupt);
-    expect(error).toMatchObject({ key });
+    expect(error).toBeInstanceOf(SegmentsDamaged);
+    expect(error).toMatchObject({ keys: [key] });
   }
 
   it('when a byte of a line is another one', async () => {

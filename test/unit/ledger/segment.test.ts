@@ -15,8 +15,10 @@ import {
 import { holds } from '../../support/holds';
 import { aSegmentLine } from '../../support/ledgers';
 
+const key = 'the key';
+
 function decoded(bytes: Buffer): { summary: SegmentSummary; index: SegmentIndex } | undefined {
-  const summary = decodeFooter(bytes.subarray(-footerBytes), bytes.length);
+  const summary = decodeFooter(bytes.subarray(-footerBytes), { key, sizeBytes: bytes.length });
   const index =
     summary && decodeIndex(bytes.subarray(-tailBytes(summary.lineCount), -footerBytes), summary);
   return summary && index && { summary, index };
@@ -41,7 +43,7 @@ const lines: fc.Arbitrary<SegmentLine[]> = fc.uniqueArray(
 
 test('any lines are read back as they were, in the order of their ordinals', () => {
   const property = fc.property(lines, (given) => {
-    const { bytes } = encodeSegment(given);
+    const { bytes } = encodeSegment(key, given);
     const read = decoded(bytes);
     const found = Array.from(read?.index.ordinals ?? [], (ordinal, at) => {
       const offset = read?.index.offsets[at] ?? 0;
@@ -58,7 +60,7 @@ test('any lines are read back as they were, in the order of their ordinals', () 
 
 test('what the encoder returns is what a reader finds', () => {
   const property = fc.property(lines, (given) => {
-    const { bytes, summary, index } = encodeSegment(given);
+    const { bytes, summary, index } = encodeSegment(key, given);
     expect(decoded(bytes)).toEqual({ summary, index });
     expect(bytes).toHaveLength(segmentBytes(summary.lineCount, summary.linesBytes));
     expect(summary.linesCrc).toBe(crc32(bytes.subarray(0, summary.linesBytes)));
@@ -67,7 +69,7 @@ test('what the encoder returns is what a reader finds', () => {
 });
 
 test('the footer counts completed and failed lines and sums the tokens', () => {
-  const { summary } = encodeSegment([
+  const { summary } = encodeSegment(key, [
     aSegmentLine(0, { usage: { inputTokens: 3, totalTokens: 4 } }),
     aSegmentLine(1, { outcome: 'failed' }),
     aSegmentLine(2, { outcome: 'cancelled' }),
@@ -79,7 +81,7 @@ test('the footer counts completed and failed lines and sums the tokens', () => {
 });
 
 describe('damage is detected', () => {
-  const { bytes, summary } = encodeSegment([
+  const { bytes, summary } = encodeSegment(key, [
     aSegmentLine(0),
     aSegmentLine(1, { usage: { inputTokens: 1 } }),
     aSegmentLine(5, { outcome: 'failed' }),

@@ -97,7 +97,7 @@ async function live(
 ): Promise<Life> {
   const life: Life = {};
   try {
-    const taken = await takeShardOver(store);
+    const taken = await takeShardOver(store, { lineCount });
     if (taken.seal !== undefined) {
       return { seal: taken.seal };
     }
@@ -155,7 +155,9 @@ test('every line is in the seal exactly once, whatever owners and store have don
     const named = await namedLineCounts(memory);
     expect(named).toEqual(named.toSorted((a, b) => a - b));
 
-    const inherited = await takeShardOver(new FaultyObjectStore(undefined, memory));
+    const inherited = await takeShardOver(new FaultyObjectStore(undefined, memory), {
+      lineCount,
+    });
     const newest = lives.find(({ ledger }) => ledger?.epoch === named.length);
     const kept = inherited.seal ? new Set(ordinals) : inherited.ledger.answeredOrdinals();
     expect(

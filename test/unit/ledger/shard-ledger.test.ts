@@ -33,8 +33,7 @@ async function commitEach(ledger: ShardLedger, ordinals: readonly number[]): Pro
 }
 
 async function segmentKeys(): Promise<string[]> {
-  const prefix = shardKeys.segmentsOf(0).replace(/\d+-$/, '');
-  return await keysBelow(store, prefix);
+  return await keysBelow(store, shardKeys.segmentsPrefix);
 }
 
 const isNewEpoch = ({ name, key }: StoreCall): boolean =>
@@ -46,7 +45,7 @@ describe('a ledger', () => {
     expect(ledger.epoch).toBe(1);
     expect(ledger.lineCount).toBe(0);
     expect(answered(ledger)).toEqual([]);
-    expect(await readSeal(store, shardKeys)).toBeUndefined();
+    expect(await readSeal({ store, keys: shardKeys })).toBeUndefined();
   });
 
   it('has what was committed, for its owner and for the next one', async () => {
@@ -102,14 +101,14 @@ describe('taking over', () => {
     const owner = await openLedger(store);
     await former.commit([aSegmentLine(1, { text: 'of a zombie' })]);
     await owner.commit([aSegmentLine(1)]);
-    const next = await openLedger(store);
+    const next = await openLedger(store, { lineCount: 2 });
     expect(answered(next)).toEqual([0, 1]);
     const seal = await next.seal();
     expect(seal && (await sealedLines(store, seal)).output).toEqual(['line 0', 'line 1']);
   });
 
   it('keeps the former owner from compacting and sealing', async () => {
-    const former = await openLedger(store);
+    const former = await openLedger(store, { lineCount: 2 });
     await commitEach(former, [0, 1]);
     const owner = await openLedger(store);
     await expect(former.compact(2)).rejects.toThrow(ShardTakenOver);
@@ -140,9 +139,9 @@ describe('taking over', () => {
       }
       return 'works';
     };
-    const corrupt: string[] = [];
-    const next = await openLedger(reader, corrupt);
-    expect([next.epoch, answered(next), corrupt]).toEqual([3, [0, 1, 2], []]);
+    const damaged: string[] = [];
+    const next = await openLedger(reader, { damaged });
+    expect([next.epoch, answered(next), damaged]).toEqual([3, [0, 1, 2], []]);
   });
 
   it('reports a segment that is cut, and leaves its lines to be answered again', async () => {
@@ -152,18 +151,18 @@ describe('taking over', () => {
     const key = shardKeys.segment(1, 0);
     const bytes = (await store.get(key))?.bytes ?? Buffer.alloc(0);
     await store.put(key, bytes.subarray(0, -1));
-    const corrupt: string[] = [];
-    expect(answered(await openLedger(store, corrupt))).toEqual([2]);
-    expect(corrupt).toEqual([key]);
+    const damaged: string[] = [];
+    expect(answered(await openLedger(store, { damaged }))).toEqual([2]);
+    expect(damaged).toEqual([key]);
   });
 
   it('reports a segment that an epoch names and that is gone', async () => {
     await commitEach(await openLedger(store), [0, 1]);
     await openLedger(store);
     await store.delete([shardKeys.segment(1, 1)]);
-    const corrupt: string[] = [];
-    expect(answered(await openLedger(store, corrupt))).toEqual([0]);
-    expect(corrupt).toEqual([shardKeys.segment(1, 1)]);
+    const damaged: string[] = [];
+    expect(answered(await openLedger(store, { damaged }))).toEqual([0]);
+    expect(damaged).toEqual([shardKeys.segment(1, 1)]);
   });
 
   it('fails when the store does, and changes nothing', async () => {
@@ -178,14 +177,14 @@ describe('taking over', () => {
 describe('compacting', () => {
   it('keeps every line and count, and deletes the parts', async () => {
     const ledger = await openLedger(store);
-    await commitEach(ledger, [3, 1]);
+    await commitEach(ledger, [0, 1]);
     await ledger.commit([aSegmentLine(2, { outcome: 'failed', usage: { inputTokens: 7 } })]);
     await ledger.compact(3);
-    expect([ledger.epoch, answered(ledger)]).toEqual([2, [1, 2, 3]]);
+    expect([ledger.epoch, answered(ledger)]).toEqual([2, [0, 1, 2]]);
     expect(ledger.counts).toEqual({ completed: 2, failed: 1 });
     expect(await segmentKeys()).toEqual([]);
-    const next = await openLedger(store);
-    expect([answered(next), next.counts]).toEqual([[1, 2, 3], ledger.counts]);
+    const next = await openLedger(store, { lineCount: 3 });
+    expect([answered(next), next.counts]).toEqual([[0, 1, 2], ledger.counts]);
     const seal = await next.seal();
     expect(seal).toMatchObject({ usage: { inputTokens: 7 } });
   });
@@ -248,19 +247,19 @@ describe('compacting', () => {
   });
 
   it('drops a segment whose lines have changed, and says so', async () => {
-    const corrupt: string[] = [];
-    const ledger = await openLedger(store, corrupt);
+    const damaged: string[] = [];
+    const ledger = await openLedger(store, { damaged });
     await commitEach(ledger, [0, 1, 2]);
     await damage(shardKeys.segment(1, 1));
     await ledger.compact(2);
-    expect([answered(ledger), corrupt]).toEqual([[0, 2], [shardKeys.segment(1, 1)]]);
+    expect([answered(ledger), damaged]).toEqual([[0, 2], [shardKeys.segment(1, 1)]]);
     expect(answered(await openLedger(store))).toEqual([0, 2]);
   });
 });
 
 describe('sealing', () => {
   it('writes output and errors in the order of the ordinals', async () => {
-    const ledger = await openLedger(store);
+    const ledger = await openLedger(store, { lineCount: 4 });
     await ledger.commit([aSegmentLine(3), aSegmentLine(1, { outcome: 'failed' })]);
     await ledger.commit([aSegmentLine(2, { usage: { inputTokens: 2, totalTokens: 2 } })]);
     await ledger.commit([aSegmentLine(0, { outcome: 'expired' })]);
@@ -275,23 +274,23 @@ describe('sealing', () => {
       output: ['line 2', 'line 3'],
       errors: ['line 0', 'line 1'],
     });
-    expect(await readSeal(store, shardKeys)).toEqual(seal);
+    expect(await readSeal({ store, keys: shardKeys })).toEqual(seal);
   });
 
   it('has no object where there is no line', async () => {
-    const ledger = await openLedger(store);
+    const ledger = await openLedger(store, { lineCount: 1 });
     await ledger.commit([aSegmentLine(0)]);
     expect(await ledger.seal()).toMatchObject({ output: { lineCount: 1 }, errors: null });
   });
 
   it('has no output where every line failed', async () => {
-    const ledger = await openLedger(store);
+    const ledger = await openLedger(store, { lineCount: 1 });
     await ledger.commit([aSegmentLine(0, { outcome: 'failed' })]);
     expect(await ledger.seal()).toMatchObject({ output: null, errors: { lineCount: 1 } });
   });
 
   it('ends the epochs: whoever comes later finds the seal', async () => {
-    const ledger = await openLedger(store);
+    const ledger = await openLedger(store, { lineCount: 1 });
     await ledger.commit([aSegmentLine(0)]);
     const seal = await ledger.seal();
     expect(await takeShardOver(store)).toEqual({ seal });
@@ -300,21 +299,21 @@ describe('sealing', () => {
   });
 
   it('is lost by one of two owners', async () => {
-    const former = await openLedger(store);
+    const former = await openLedger(store, { lineCount: 1 });
     await former.commit([aSegmentLine(0)]);
-    const owner = await openLedger(store);
+    const owner = await openLedger(store, { lineCount: 1 });
     const results = await Promise.allSettled([former.seal(), owner.seal()]);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
   });
 
   it('drops a segment whose lines have changed, and leaves the shard open', async () => {
-    const corrupt: string[] = [];
-    const ledger = await openLedger(store, corrupt);
+    const damaged: string[] = [];
+    const ledger = await openLedger(store, { damaged, lineCount: 3 });
     await commitEach(ledger, [0, 1, 2]);
     await damage(shardKeys.segment(1, 0));
     expect(await ledger.seal()).toBeUndefined();
-    expect(corrupt).toEqual([shardKeys.segment(1, 0)]);
-    expect(await readSeal(store, shardKeys)).toBeUndefined();
+    expect(damaged).toEqual([shardKeys.segment(1, 0)]);
+    expect(await readSeal({ store, keys: shardKeys })).toBeUndefined();
     await ledger.commit([aSegmentLine(0)]);
     expect(await ledger.seal()).toMatchObject({ output: { lineCount: 3 } });
   });
@@ -322,12 +321,12 @@ describe('sealing', () => {
   it.each(['put', 'putStream', 'getRange'] as const)(
     'may be repeated by the next owner when %s fails',
     async (failing) => {
-      const ledger = await openLedger(store);
+      const ledger = await openLedger(store, { lineCount: 2 });
       await ledger.commit([aSegmentLine(0), aSegmentLine(1, { outcome: 'failed' })]);
       store.fateOf = ({ name }) => (name === failing ? 'fails' : 'works');
       await expect(ledger.seal()).rejects.toThrow(StoreFault);
       store.fateOf = () => 'works';
-      const seal = await (await openLedger(store)).seal();
+      const seal = await (await openLedger(store, { lineCount: 2 })).seal();
       expect(seal && (await sealedLines(store, seal))).toEqual({
         output: ['line 0'],
         errors: ['line 1'],
@@ -336,7 +335,7 @@ describe('sealing', () => {
   );
 
   it('is held by whoever lost the answer of the store', async () => {
-    const ledger = await openLedger(store);
+    const ledger = await openLedger(store, { lineCount: 1 });
     await ledger.commit([aSegmentLine(0)]);
     store.fateOf = (call) => (isNewEpoch(call) ? 'answer_lost' : 'works');
     await expect(ledger.seal()).rejects.toThrow(StoreFault);
@@ -345,13 +344,13 @@ describe('sealing', () => {
   });
 });
 
-test('a former owner that misses what the next one has compacted reports nothing corrupt', async () => {
-  const corrupt: string[] = [];
-  const former = await openLedger(store, corrupt);
+test('a former owner that misses what the next one has compacted reports nothing damaged', async () => {
+  const damaged: string[] = [];
+  const former = await openLedger(store, { damaged });
   await commitEach(former, [0, 1]);
   await (await openLedger(store)).compact(2);
   await expect(former.compact(2)).rejects.toThrow(ShardTakenOver);
-  expect(corrupt).toEqual([]);
+  expect(damaged).toEqual([]);
 });
 
 async function damage(key: string): Promise<void> {
