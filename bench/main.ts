@@ -4,6 +4,8 @@ import { LocalError } from '../scripts/local/local-error';
 import { toReport, type Findings } from './report';
 import { apiLatencyHelp, runApiLatency } from './scenarios/api-latency';
 import { reworkHelp, runRework } from './scenarios/rework';
+import { cancelHelp, runCancel } from './scenarios/cancel';
+import { runServerRestart, serverRestartHelp } from './scenarios/server-restart';
 import { runSlowUpload, slowUploadHelp } from './scenarios/slow-upload';
 import { runTakeover, takeoverHelp } from './scenarios/takeover';
 import { runThroughput, throughputHelp } from './scenarios/throughput';
@@ -22,6 +24,8 @@ const scenarios = new Map<string, Scenario>([
   ['api-latency', { help: apiLatencyHelp, run: runApiLatency }],
   ['rework', { help: reworkHelp, run: runRework }],
   ['takeover', { help: takeoverHelp, run: runTakeover }],
+  ['cancel', { help: cancelHelp, run: runCancel }],
+  ['server-restart', { help: serverRestartHelp, run: runServerRestart }],
   ['slow-upload', { help: slowUploadHelp, run: runSlowUpload }],
 ]);
 

@@ -32,7 +32,7 @@ export interface SlottedUpstreamOptions {
 export type Behaviour = 'answer' | 'hang' | 'cut' | 'halve' | 'refuse';
 
 /** Times are milliseconds since 1970; null before the first request. */
-export interface CallerStats {
+interface CallerStats {
   readonly requests: number;
   readonly answered: number;
   readonly firstRequestAt: number | null;

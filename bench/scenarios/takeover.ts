@@ -10,7 +10,7 @@ import { rounded } from '../process-stats';
 import { everyBar, type Findings } from '../report';
 import { inSlottedWorld, type SlottedWorld } from '../slotted-world';
 import { slicesStartedAt } from '../slices-started';
-import { median } from '../statistics';
+import { medianAndMax } from '../statistics';
 
 export const takeoverHelp = `takeover: from the end of the only running worker to its slices running on another
   --rounds N              with SIGKILL, and as many with SIGTERM (5)
@@ -158,14 +158,10 @@ function findingsOf(
 }
 
 function describe(takeovers: readonly Takeover[]): Record<string, unknown> {
-  const summary = (value: (takeover: Takeover) => number): Record<string, number> => {
-    const values = takeovers.map(value);
-    return { median: rounded(median(values)), max: rounded(Math.max(...values)) };
-  };
   return {
     rounds: takeovers.length,
-    first_request_seconds: summary(({ firstRequest }) => firstRequest),
-    all_slices_seconds: summary(({ allSlices }) => allSlices),
-    repeats: summary(({ repeats }) => repeats),
+    first_request_seconds: medianAndMax(takeovers.map(({ firstRequest }) => firstRequest)),
+    all_slices_seconds: medianAndMax(takeovers.map(({ allSlices }) => allSlices)),
+    repeats: medianAndMax(takeovers.map(({ repeats }) => repeats)),
   };
 }
