@@ -21,6 +21,8 @@ import { EngineUnavailable, type BatchRunner } from './batch-runner';
 
 /** Longer than a restart of the engine's frontend takes, shorter than a client's patience. */
 const deadlineMs = 5_000;
+/** A signal only makes a cancel quicker: nobody should wait long for what may be lost. */
+const signalDeadlineMs = 2_000;
 
 /** After a long outage gRPC would look for the engine every two minutes only. */
 const channelArgs = { 'grpc.max_reconnect_backoff_ms': 2_000 };
@@ -46,7 +48,7 @@ export class TemporalBatchRunner implements BatchRunner {
 
   async start(input: BatchWorkflowInput): Promise<void> {
     const { batch } = input;
-    await this.call('start', async () => {
+    await this.call('start', deadlineMs, async () => {
       await this.client.workflow.start(batchWorkflowName, {
         workflowId: batch.id,
         taskQueue: taskQueues(input.taskQueuePrefix).orchestrator,
@@ -65,7 +67,7 @@ export class TemporalBatchRunner implements BatchRunner {
   }
 
   async signalCancel(batchId: BatchId): Promise<void> {
-    await this.call('signal', async () => {
+    await this.call('signal', signalDeadlineMs, async () => {
       await this.client.workflow.getHandle(batchId).signal(cancelSignalName);
     });
   }
@@ -74,9 +76,9 @@ export class TemporalBatchRunner implements BatchRunner {
     await this.connection.close();
   }
 
-  private async call(what: string, work: () => Promise<void>): Promise<void> {
+  private async call(what: string, timeoutMs: number, work: () => Promise<void>): Promise<void> {
     try {
-      await this.connection.withDeadline(Date.now() + deadlineMs, work);
+      await this.connection.withDeadline(Date.now() + timeoutMs, work);
     } catch (error) {
       if (
         error instanceof WorkflowExecutionAlreadyStartedError ||
