@@ -1,24 +1,17 @@
 /**
- * Markers whose batch does not need them, because somebody died before taking them away: the API
- * between marking and starting the workflow, or a workflow that was terminated by hand.
+ * Markers of batches that never came to be, because the API died between marking and starting the
+ * workflow. Those of batches that ended without being cleaned up are found by the recovery.
  *
  * A batch without a record never came to be only if Temporal has no workflow of it either. When
  * Temporal does not answer, the error is thrown, and the markers stay until a later sweep.
  */
 import { isTerminal } from '../src/domain/batch';
-import {
-  isBatchId,
-  isFileId,
-  isProjectId,
-  madeAtMs,
-  type FileId,
-  type ProjectId,
-} from '../src/domain/ids';
-import { openBatchesPrefix, openBatchKey } from '../src/domain/object-keys';
+import { isFileId, madeAtMs, type BatchId, type FileId, type ProjectId } from '../src/domain/ids';
+import { openBatchKey } from '../src/domain/object-keys';
 import type { BatchRef } from '../src/domain/workflow-contract';
 import { putJson } from '../src/storage/json-object';
 import type { ActivityDeps } from './deps';
-import { removeWorkingState } from './remove-batch';
+import { openBatches } from './open-batches';
 
 /** No request takes as long to start the workflow of a batch that it has marked. */
 const requestMsMax = 3_600_000;
@@ -30,38 +23,24 @@ export async function* longOpenBatches({
   store,
   now,
 }: ActivityDeps): AsyncGenerator<BatchRef, void> {
-  let after: string | undefined;
-  do {
-    const page = await store.list(openBatchesPrefix, { ...(after !== undefined && { after }) });
-    for (const { key } of page.items) {
-      const [projectId = '', batchId = ''] = key.slice(openBatchesPrefix.length).split('/');
-      const isMarker = isProjectId(projectId) && isBatchId(batchId);
-      if (isMarker && now() - madeAtMs(batchId) > requestMsMax) {
-        yield { projectId, batchId };
-      }
+  for await (const ref of openBatches(store)) {
+    if (now() - madeAtMs(ref.batchId) > requestMsMax) {
+      yield ref;
     }
-    after = page.hasMore ? page.items.at(-1)?.key : undefined;
-  } while (after !== undefined);
+  }
 }
 
-/**
- * Removes what a batch that is not open any more has left: all that a running batch needs if it has
- * ended, its marker if it never came to be.
- */
+/** Removes the marker of a batch that never came to be. */
 export async function closeIfAbandoned(deps: ActivityDeps, ref: BatchRef): Promise<void> {
-  const record = await deps.batches.get(ref);
-  if (record !== undefined) {
-    if (isTerminal(record.status)) {
-      await removeWorkingState(deps, ref);
-    }
+  if ((await deps.batches.get(ref)) !== undefined) {
     return;
   }
   const marker = await deps.batches.getMarker(ref);
-  if (marker === undefined || (await deps.workflows.exist(ref.batchId))) {
+  if (marker === undefined || (await isStarted(deps, ref.batchId))) {
     return;
   }
   await deps.batches.close(ref);
-  if (await deps.workflows.exist(ref.batchId)) {
+  if (await isStarted(deps, ref.batchId)) {
     // Somebody repeated the request just now. A workflow that starts later puts the marker itself.
     const key = openBatchKey(ref.projectId, ref.batchId);
     await putJson(deps.store, key, marker, { ifAbsent: true });
@@ -80,12 +59,16 @@ export async function releaseAbandonedUses(
     if (deps.now() - madeAtMs(batchId) > repeatMsMax) {
       const record = await deps.batches.get({ projectId, batchId });
       const isNeeded =
-        record === undefined ? await deps.workflows.exist(batchId) : !isTerminal(record.status);
+        record === undefined ? await isStarted(deps, batchId) : !isTerminal(record.status);
       if (!isNeeded) {
         await deps.files.release(projectId, fileId, batchId);
       }
     }
   }
+}
+
+async function isStarted({ workflows }: ActivityDeps, batchId: BatchId): Promise<boolean> {
+  return (await workflows.state(batchId)) !== 'missing';
 }
 
 /**

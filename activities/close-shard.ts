@@ -1,13 +1,13 @@
 /**
- * Seals one shard of a batch that was cancelled or has expired, without calling an upstream: lines
- * without an answer become `batch_cancelled` or `batch_expired` lines of the error file.
+ * Seals one shard of a batch that ended early, without calling an upstream: lines without an answer
+ * become `batch_cancelled`, `batch_expired` or `batch_failed` lines of the error file.
  *
  * Idempotent: takes the shard's next epoch, like a slice; a sealed shard stays as it is.
  * Heartbeats every second with the number of lines written.
  * Resumes from the segments that its epoch names.
  * Never fails for good.
  */
-import { outcomeKinds, unansweredFailures } from '../src/domain/outcome';
+import { unansweredFailures, unansweredKinds } from '../src/domain/outcome';
 import type { CloseShardInput } from '../src/domain/workflow-contract';
 import { closeLines } from './close-lines';
 import { MissingObject, type ActivityDeps } from './deps';
@@ -23,7 +23,7 @@ export async function closeShard(deps: ActivityDeps, input: CloseShardInput): Pr
       return;
     }
     const { open } = opened;
-    const answer = { kind: outcomeKinds[reason], failure: unansweredFailures[reason] };
+    const answer = { kind: unansweredKinds[reason], failure: unansweredFailures[reason] };
     await closeLines(deps, open, answer, (lineCount) => {
       written.linesWritten += lineCount;
     });

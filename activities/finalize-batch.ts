@@ -14,6 +14,7 @@
 import type { BatchRecord, BatchResult } from '../src/domain/batch';
 import { isTerminal } from '../src/domain/batch';
 import { costOf } from '../src/domain/cost';
+import { batchErrors } from '../src/domain/error-codes';
 import type { FileId } from '../src/domain/ids';
 import { fileKeys } from '../src/domain/object-keys';
 import { addUsage, noUsage, type Usage } from '../src/domain/usage';
@@ -33,13 +34,17 @@ export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): P
       throw new MissingObject('record or end', ref);
     }
     const { reason } = end;
-    if (isTerminal(batch.status) || reason === 'failed') {
+    if (isTerminal(batch.status)) {
       return;
     }
     const seals = await intactSeals(deps, input);
     progress.step = 'writing files';
     const files = await writeFiles(deps, batch, seals);
-    const result = { ...files, ...costOfBatch(deps, batch, files) };
+    const result = {
+      ...files,
+      ...costOfBatch(deps, batch, files),
+      ...(reason === 'failed' && { errors: [{ ...batchErrors.internalError, line: null }] }),
+    };
     await deps.batches.apply(ref, { type: 'finalized', at: nowSeconds(deps), reason, result });
     const { requestCounts } = result;
     deps.logger.info({ batch: ref.batchId, ended: reason, ...requestCounts }, 'batch has ended');

@@ -10,6 +10,9 @@ import type {
   DecideEndInput,
   FinalizeInput,
   OpenBatchResult,
+  RecoveredPlan,
+  RecoveryResult,
+  ScheduledWorkflowInput,
   SliceInput,
   SliceResult,
   SweepResult,
@@ -25,6 +28,8 @@ import { finalizeBatch } from './finalize-batch';
 import { heartbeating } from './heartbeating';
 import { Limiter } from './limiter';
 import { openBatch } from './open-batch';
+import { recoverBatches } from './recover-batches';
+import { recoverPlan } from './recover-plan';
 import { runSlice } from './run-slice';
 import { sweep } from './sweep';
 import { takeTurn } from './take-turn';
@@ -47,6 +52,8 @@ export interface ControlActivities {
   finalizeBatch(input: FinalizeInput): Promise<void>;
   cleanUp(ref: BatchRef): Promise<void>;
   sweep(): Promise<SweepResult>;
+  recoverBatches(input: ScheduledWorkflowInput): Promise<RecoveryResult>;
+  recoverPlan(ref: BatchRef): Promise<RecoveredPlan>;
 }
 
 /** Activities of the inference role. */
@@ -83,6 +90,8 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
       await cleanUp(deps, ref);
     },
     sweep: async () => await sweep(deps),
+    recoverBatches: async (input) => await recoverBatches(deps, input),
+    recoverPlan: async (ref) => await recoverPlan(deps, ref),
   };
 }
 

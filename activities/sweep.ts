@@ -9,14 +9,13 @@
  * Never fails for good. What cannot be removed now is left for the next sweep, and does not keep
  * others waiting.
  */
-import { Context } from '@temporalio/activity';
 import { isBatchId, isUploadId } from '../src/domain/ids';
 import type { SweepResult } from '../src/domain/workflow-contract';
 import { parseFileSubject } from '../src/storage/file-store';
 import type { AgendaEntry } from '../src/storage/agenda';
-import { TaskGroup } from '../src/storage/task-group';
 import { closeIfAbandoned, longOpenBatches, releaseAbandonedUses } from './abandoned-batches';
 import { nowSeconds, type ActivityDeps } from './deps';
+import { forEach } from './for-each';
 import { heartbeating } from './heartbeating';
 import { removeBatch } from './remove-batch';
 
@@ -31,10 +30,10 @@ export async function sweep(deps: ActivityDeps): Promise<SweepResult> {
   const counts: Counts = { done: 0, later: 0, failed: 0 };
   await heartbeating(counts, async () => {
     const now = nowSeconds(deps);
-    await forEach(deps.agenda.due(now), async (entry) => {
+    await forEach(deps.agenda.due(now), removalsInParallel, async (entry) => {
       counts[await sweepEntry(deps, entry, now)] += 1;
     });
-    await forEach(longOpenBatches(deps), async (ref) => {
+    await forEach(longOpenBatches(deps), removalsInParallel, async (ref) => {
       try {
         await closeIfAbandoned(deps, ref);
       } catch (error) {
@@ -47,24 +46,6 @@ export async function sweep(deps: ActivityDeps): Promise<SweepResult> {
     deps.logger.info({ ...counts }, 'sweep has removed what was due');
   }
   return counts;
-}
-
-/** Stops early when the worker is told to stop: the next sweep goes on. */
-async function forEach<T>(
-  items: AsyncGenerator<T, void>,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const { cancellationSignal } = Context.current();
-  const group = new TaskGroup(removalsInParallel);
-  for await (const item of items) {
-    if (cancellationSignal.aborted) {
-      break;
-    }
-    await group.start(async () => {
-      await work(item);
-    });
-  }
-  await group.finish();
 }
 
 async function sweepEntry(

@@ -1,6 +1,6 @@
 /**
  * Waits until a batch may run: the oldest unfinished batches of its project may, as many as run at a
- * time there.
+ * time there. A limit that has changed holds from the next look on.
  *
  * Idempotent: it only reads. Whose turn it is follows from the markers of the open batches alone, so
  * there is no queue to keep, and no lock that a dead batch could hold.
@@ -36,10 +36,10 @@ export async function takeTurn(deps: ActivityDeps, input: TakeTurnInput): Promis
  * How many batches have to end before this one may run; at most, as some may have ended. Only as many
  * records are read as may run: hundreds of batches that wait would otherwise read each other's.
  */
-async function countBefore(
-  { batches, now }: ActivityDeps,
-  { ref, runningBatchesMax }: TakeTurnInput,
-): Promise<number> {
+async function countBefore(deps: ActivityDeps, input: TakeTurnInput): Promise<number> {
+  const { batches, now } = deps;
+  const { ref } = input;
+  const runningBatchesMax = await runningMax(deps, input);
   const open = await batches.listOpen(ref.projectId);
   const older = open.filter(({ batchId }) => isOlder(batchId, ref.batchId));
   if (older.length < runningBatchesMax) {
@@ -47,6 +47,15 @@ async function countBefore(
   }
   const running = await batches.unfinished(older, now(), runningBatchesMax);
   return running.length < runningBatchesMax ? 0 : older.length + 1 - runningBatchesMax;
+}
+
+/** What the project's record says now; otherwise what held when the batch was created. */
+async function runningMax(
+  { projects, settings }: ActivityDeps,
+  { ref, runningBatchesMax }: TakeTurnInput,
+): Promise<number> {
+  const limits = await projects.limits(ref.projectId, { ...settings.limits, runningBatchesMax });
+  return limits.runningBatchesMax ?? Infinity;
 }
 
 /** Ids carry an inverted timestamp. */

@@ -1,6 +1,6 @@
 /**
  * Records the workflow histories that the replay tests replay: one for each shape that a batch can
- * take, made by real batches on a real Temporal, and one of a sweep. Run after an intended change of
+ * take, made by real batches on a real Temporal, and one of a sweep and of a recovery. Run after an intended change of
  * the workflows:
  *
  *     npm run record-histories [-- DIRECTORY]
@@ -15,7 +15,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import type OpenAI from 'openai';
 import { notificationWorkflowId, shardWorkflowId, type BatchId } from '../src/domain/ids';
 import { identityOf } from '../src/temporal/identity';
-import { sweepScheduleId } from '../src/temporal/sweep-schedule';
+import { scheduleId, type ScheduleName } from '../src/temporal/schedules';
 import { webhookNetworks, withWebhook } from './histories/webhook';
 import {
   chatLines,
@@ -126,6 +126,34 @@ const shapesInTurn: Readonly<Record<string, Shape>> = {
   },
 };
 
+/** Shapes of the run that takes the place of one that was lost; one batch runs at a time. */
+const shapesOfRecovery: Readonly<Record<string, Shape>> = {
+  'recovered-terminated': async ({ client, temporal }) => {
+    const batch = await running(client, await createBatch(client, slowLines(2_000)));
+    await temporal.workflow.getHandle(batch.id).terminate('by hand');
+    await runNow(temporal, 'recovery');
+    return await waitForEnd(client, batch.id);
+  },
+
+  'recovered-failed': async ({ client, temporal }) => {
+    const first = await running(client, await createBatch(client, slowLines(4_000)));
+    const second = await waiting(client, await createBatch(client, chatLines(6_000)));
+    // A shard cannot be run when there is another workflow of its name.
+    const namesake = await temporal.workflow.start('namesake', {
+      workflowId: shardWorkflowId(second.id as BatchId, 1),
+      taskQueue: 'nobody',
+    });
+    await client.batches.cancel(first.id);
+    await temporal.workflow
+      .getHandle(second.id)
+      .result()
+      .catch(() => undefined);
+    await namesake.terminate();
+    await runNow(temporal, 'recovery');
+    return await waitForEnd(client, second.id);
+  },
+};
+
 /** Shapes of batches whose end is told to a webhook. */
 const shapesWithWebhook: Readonly<Record<string, Shape>> = {
   notified: async ({ client }) =>
@@ -154,11 +182,13 @@ async function record(directory: string): Promise<void> {
   const windows = { LONGHAUL_COMPLETION_WINDOWS: '24h,3s' };
   await withRecorder(windows, async (recorder) => {
     await recordAll(recorder, shapes, directory);
-    const workflowId = await sweepNow(recorder.temporal);
-    await save(recorder.temporal, { workflowId, file: join(directory, 'sweep') });
+    for (const name of ['sweep', 'recovery'] as const) {
+      const workflowId = await runNow(recorder.temporal, name);
+      await save(recorder.temporal, { workflowId, file: join(directory, name) });
+    }
   });
   await withRecorder({ LONGHAUL_RUNNING_BATCHES_MAX: '1' }, async (recorder) => {
-    await recordAll(recorder, shapesInTurn, directory);
+    await recordAll(recorder, { ...shapesInTurn, ...shapesOfRecovery }, directory);
   });
   await withRecorder({}, async (recorder) => {
     await withWebhook(recorder.stack, async (webhookId) => {
@@ -212,18 +242,19 @@ async function withRecorder(
   }
 }
 
-/** Starts a sweep as the schedule does; returns the id of its workflow. */
-async function sweepNow(temporal: Client): Promise<string> {
-  const schedule = temporal.schedule.getHandle(sweepScheduleId('longhaul'));
+/** Starts a workflow as its schedule does; returns its id. */
+async function runNow(temporal: Client, name: ScheduleName): Promise<string> {
+  const schedule = temporal.schedule.getHandle(scheduleId('longhaul', name));
+  const before = (await schedule.describe()).info.numActionsTaken;
   await schedule.trigger();
   let workflowId: string | undefined;
   await waitUntil(
     async () => {
       const { info } = await schedule.describe();
       workflowId = info.recentActions.at(-1)?.action.workflow.workflowId;
-      return workflowId !== undefined;
+      return info.numActionsTaken > before;
     },
-    { what: 'a sweep to start', timeoutMs: 10_000 },
+    { what: `a ${name} to start`, timeoutMs: 10_000 },
   );
   return workflowId ?? '';
 }
@@ -237,7 +268,9 @@ async function save(
   await handle.result().catch(() => undefined);
   const history: unknown = JSON.parse(historyToJSON(await handle.fetchHistory()));
   // Failures have stack traces, and those say where the project lies.
-  const text = JSON.stringify({ workflowId, history }).replaceAll(`${projectRoot}/`, '');
+  const text = JSON.stringify({ workflowId, history })
+    .replaceAll(`${projectRoot}/`, '')
+    .replaceAll(/(?<=[( ])\/[^\s()"]*\/(?=node_modules\/)/g, '');
   writeFileSync(`${file}.json`, `${text}\n`);
 }
 

@@ -6,7 +6,11 @@ import {
 } from '@temporalio/common';
 import { setCurrentDetails, upsertMemo, upsertSearchAttributes } from '@temporalio/workflow';
 import type { BatchStatus, EndReason } from '../src/domain/batch';
-import { searchAttributeNames, type ShardCounts } from '../src/domain/workflow-contract';
+import {
+  searchAttributeNames,
+  type BatchRecovery,
+  type ShardCounts,
+} from '../src/domain/workflow-contract';
 
 const names = searchAttributeNames;
 const statusKey = defineSearchAttributeKey(names.status, SearchAttributeType.KEYWORD);
@@ -20,6 +24,9 @@ export class BatchView {
   private shardsSealed = 0;
   private completed = 0;
   private failed = 0;
+
+  /** @param recovery of a run that only ends the batch. */
+  constructor(private readonly recovery?: BatchRecovery) {}
 
   validated(plan: {
     readonly total: number;
@@ -43,8 +50,9 @@ export class BatchView {
     this.describe();
   }
 
+  /** There is nothing to finalize of a batch that fails before it has shards. */
   ending(reason: EndReason): void {
-    if (reason !== 'failed') {
+    if (reason !== 'failed' || this.shardCount > 0) {
       this.show(reason === 'cancelled' ? 'cancelling' : 'finalizing');
     }
   }
@@ -62,10 +70,22 @@ export class BatchView {
   private describe(): void {
     setCurrentDetails(
       [
+        ...this.recoveryNote(),
         '| status | requests | shards sealed | completed there | failed there |',
         '| --- | --- | --- | --- | --- |',
         `| ${this.status} | ${this.total} | ${this.shardsSealed} of ${this.shardCount} | ${this.completed} | ${this.failed} |`,
       ].join('\n'),
     );
+  }
+
+  private recoveryNote(): string[] {
+    if (this.recovery === undefined) {
+      return [];
+    }
+    const what = this.recovery.reason === 'failed' ? 'has failed' : 'was terminated';
+    return [
+      `Recovery: the earlier run ${what}. This one ends the batch and keeps its answers.`,
+      '',
+    ];
   }
 }

@@ -13,6 +13,9 @@
  * 7. Child workflows that nobody waits for tell webhooks and recipients of e-mail.
  * 8. `cleanUp` removes what only a running batch needs.
  *
+ * A run that takes the place of one that was lost is told in its input when the batch is not to go on
+ * but to end: then, after step 1, come steps 4 to 8.
+ *
  * Steps 4 to 8 always run, in a scope that cannot be cancelled. A child that somebody cancelled or
  * terminated by hand is run again: a batch never completes with lines missing.
  */
@@ -33,12 +36,15 @@ import {
 import type { BatchEnd } from '../src/domain/batch';
 import { shardWorkflowId } from '../src/domain/ids';
 import { shardsInParallelMax } from '../src/domain/limits';
+import type { EarlyEndReason } from '../src/domain/outcome';
 import {
   cancelSignalName,
   taskQueues,
+  type BatchRecovery,
   type BatchRef,
   type BatchWorkflowInput,
   type BatchWorkflowResult,
+  type RecoveredPlan,
   type ShardRef,
   type SliceResult,
   type TaskQueues,
@@ -78,7 +84,7 @@ class BatchRun {
     const { projectId, id } = input.batch;
     this.ref = { projectId, batchId: id };
     this.queues = taskQueues(input.taskQueuePrefix);
-    this.view = new BatchView();
+    this.view = new BatchView(input.recovery);
   }
 
   async run(): Promise<BatchWorkflowResult> {
@@ -100,6 +106,10 @@ class BatchRun {
       await this.control('remove the ledger').cleanUp(this.ref);
       return { status: opened.endedAs };
     }
+    const { recovery } = this.input;
+    if (recovery !== undefined) {
+      return await CancellationScope.nonCancellable(async () => await this.recover(recovery));
+    }
     this.startExpiryTimer();
     // Cancel in the Web UI or the CLI cancels the root scope.
     CancellationScope.current().cancelRequested.catch(() => {
@@ -117,6 +127,20 @@ class BatchRun {
       }
     }
     return await CancellationScope.nonCancellable(async () => await this.finish());
+  }
+
+  /** Ends a batch whose workflow was lost: what is answered is kept, nothing more goes upstream. */
+  private async recover({ reason }: BatchRecovery): Promise<BatchWorkflowResult> {
+    this.decided ??= this.decideEnd(reason);
+    const end = await this.decided;
+    const plan = await this.control('wait for the slices of the lost run').recoverPlan(this.ref);
+    if (plan.shardCount > 0) {
+      this.adopt(plan);
+    } else if (end.reason === 'failed' && reason !== 'failed') {
+      // The input was found bad, and nobody had the time to record why.
+      await this.validate();
+    }
+    return await this.finish();
   }
 
   /** Asks for an early end; the first one to reach the store holds. */
@@ -142,6 +166,14 @@ class BatchRun {
   }
 
   private async validateAndRun(): Promise<void> {
+    if (await this.validate()) {
+      await this.waitForTurn();
+      await this.runShards();
+    }
+  }
+
+  /** Whether there are shards to run. */
+  private async validate(): Promise<boolean> {
     // Not cancelled but told by the `end` object, so that it is run again should its worker die:
     // only its verdict says whether there are shards to close.
     const validation = await CancellationScope.nonCancellable(
@@ -149,16 +181,18 @@ class BatchRun {
     );
     if (validation.verdict !== 'valid') {
       this.isInvalid = validation.verdict === 'invalid';
-      return;
+      return false;
     }
-    const { shardCount, total, model } = validation;
+    this.adopt(validation);
+    return true;
+  }
+
+  private adopt({ shardCount, total, model }: RecoveredPlan): void {
     this.shardCount = shardCount;
     this.view.validated({ shardCount, total, model });
     for (let index = 0; index < shardCount; index++) {
       this.unsealed.add(index);
     }
-    await this.waitForTurn();
-    await this.runShards();
   }
 
   private async waitForTurn(): Promise<void> {
@@ -245,10 +279,10 @@ class BatchRun {
     this.expiry.cancel();
     const end = this.isInvalid ? { reason: 'failed' as const } : await this.settleEnd();
     this.view.ending(end.reason);
-    if (end.reason === 'cancelled' || end.reason === 'expired') {
-      await this.closeShards(end.reason);
-    }
-    if (end.reason !== 'failed') {
+    if (!this.isInvalid) {
+      if (end.reason !== 'completed') {
+        await this.closeShards(end.reason);
+      }
       const { ref, shardCount } = this;
       await this.control('write the files').finalizeBatch({ ref, shardCount });
     }
@@ -267,7 +301,7 @@ class BatchRun {
     return await this.decided;
   }
 
-  private async closeShards(reason: AskedReason): Promise<void> {
+  private async closeShards(reason: EarlyEndReason): Promise<void> {
     const remaining = [...this.unsealed];
     const lane = async (): Promise<void> => {
       for (let index = remaining.shift(); index !== undefined; index = remaining.shift()) {

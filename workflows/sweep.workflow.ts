@@ -3,11 +3,13 @@
  */
 import {
   taskQueues,
+  type ScheduledWorkflowInput,
   type SweepResult,
-  type SweepWorkflowInput,
 } from '../src/domain/workflow-contract';
 import { controlActivities } from './activity-options';
 
-export async function sweepWorkflow({ taskQueuePrefix }: SweepWorkflowInput): Promise<SweepResult> {
+export async function sweepWorkflow({
+  taskQueuePrefix,
+}: ScheduledWorkflowInput): Promise<SweepResult> {
   return await controlActivities(taskQueues(taskQueuePrefix).orchestrator, 'sweep').sweep();
 }

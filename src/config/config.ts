@@ -122,6 +122,7 @@ const workerSettings = {
   LONGHAUL_EMAIL_FROM: z.string().regex(senderPattern, 'an address, or Name <address>').optional(),
   // Temporal's schedules have no shorter intervals than a second.
   LONGHAUL_SWEEP_INTERVAL_MS: count.min(1_000).max(timerMsMax).default(60_000),
+  LONGHAUL_RECOVERY_INTERVAL_MS: count.min(1_000).max(timerMsMax).default(60_000),
   LONGHAUL_BATCH_RETENTION_DAYS: count.max(36_500).default(90),
 };
 
@@ -195,6 +196,8 @@ export interface WorkerConfig extends SharedConfig {
   readonly smtp?: SmtpConfig;
   /** How often expired and deleted things are removed. */
   readonly sweepIntervalMs: number;
+  /** How often batches are looked for whose workflow was lost. */
+  readonly recoveryIntervalMs: number;
   /** For how long a batch is kept after its end. */
   readonly batchRetentionDays: number;
 }
@@ -253,6 +256,7 @@ export function loadWorkerConfig(env: Environment): WorkerConfig {
     ...(smtpUrl !== undefined &&
       emailFrom !== undefined && { smtp: smtpConfig(smtpUrl, emailFrom) }),
     sweepIntervalMs: read.LONGHAUL_SWEEP_INTERVAL_MS,
+    recoveryIntervalMs: read.LONGHAUL_RECOVERY_INTERVAL_MS,
     batchRetentionDays: read.LONGHAUL_BATCH_RETENTION_DAYS,
   });
 }

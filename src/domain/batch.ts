@@ -3,7 +3,7 @@
  *
  *   validating ──► failed                                   (the input did not validate)
  *       │ └──────► cancelling ──► cancelled
- *       └► in_progress ──► finalizing ──► completed | expired
+ *       └► in_progress ──► finalizing ──► completed | expired | failed (by a fault of ours)
  *              └─────────► cancelling ──► cancelled
  *
  * Invariants:
@@ -53,7 +53,7 @@ export interface RequestCounts {
 
 export const noCounts: RequestCounts = { total: 0, completed: 0, failed: 0 };
 
-/** One reason why an input file did not validate. `line` is the 1-based physical line. */
+/** One reason why a batch failed. `line` is the 1-based physical line of the input, if it is one's. */
 export interface BatchError {
   readonly code: string;
   readonly message: string;
@@ -130,6 +130,8 @@ export interface BatchResult {
   readonly requestCounts: RequestCounts;
   readonly usage: Usage | null;
   readonly cost?: Cost;
+  /** Of a batch that failed although nothing was found wrong with its input. */
+  readonly errors?: readonly BatchError[];
 }
 
 export const batchEvents = [
@@ -156,7 +158,7 @@ export type BatchEvent =
   | {
       readonly type: 'finalized';
       readonly at: number;
-      readonly reason: 'completed' | 'cancelled' | 'expired';
+      readonly reason: EndReason;
       readonly result: BatchResult;
     };
 
@@ -188,6 +190,23 @@ export function newBatchRecord(batch: NewBatch): BatchRecord {
     expiredAt: null,
     cancellingAt: null,
     cancelledAt: null,
+  };
+}
+
+/** What the batch of a record was created with; without the webhook, which is the record's to know. */
+export function newBatchOf(record: BatchRecord): NewBatch {
+  return {
+    id: record.id,
+    projectId: record.projectId,
+    endpoint: record.endpoint,
+    completionWindow: record.completionWindow,
+    inputFileId: record.inputFileId,
+    resultFileIds: record.resultFileIds,
+    outputExpiresAfterSeconds: record.outputExpiresAfterSeconds,
+    metadata: record.metadata,
+    ...(record.resultForm !== undefined && { resultForm: record.resultForm }),
+    createdAt: record.createdAt,
+    expiresAt: record.expiresAt,
   };
 }
 
@@ -239,16 +258,15 @@ function onEndDecided(record: BatchRecord, end: BatchEnd): Changes {
       return { status: 'cancelling', cancellingAt: end.at };
     case 'completed':
     case 'expired':
+    case 'failed':
+      // Before it is in progress there is nothing to finalize; the next event says why it failed.
       return record.status === 'in_progress'
         ? { status: 'finalizing', finalizingAt: end.at }
         : undefined;
-    case 'failed':
-      // The reasons are not in `end`; `validation_failed` brings them.
-      return undefined;
   }
 }
 
-function terminalChanges(reason: 'completed' | 'cancelled' | 'expired', at: number): Changes {
+function terminalChanges(reason: EndReason, at: number): Changes {
   switch (reason) {
     case 'completed':
       return { status: 'completed', completedAt: at };
@@ -256,5 +274,7 @@ function terminalChanges(reason: 'completed' | 'cancelled' | 'expired', at: numb
       return { status: 'cancelled', cancelledAt: at };
     case 'expired':
       return { status: 'expired', expiredAt: at };
+    case 'failed':
+      return { status: 'failed', failedAt: at };
   }
 }

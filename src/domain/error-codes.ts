@@ -1,4 +1,4 @@
-/** Codes of bad lines and bad files, with their messages (OpenAI Batch: `errors.data[]`). */
+/** Why batches fail: codes and messages (OpenAI Batch: `errors.data[]`). */
 import type { BatchError } from './batch';
 import type { Endpoint } from './endpoints';
 
@@ -101,6 +101,12 @@ export const batchErrors = {
       `The input file must have purpose 'batch', but it has purpose '${purpose}'.`,
       'file_id',
     ),
+  /** A code of our own: the fault is the service's, and the input may be sent again. */
+  internalError: error(
+    'internal_error',
+    'The batch ended early because of an internal error. Requests that were answered before are in its files; the others were not executed, and can be submitted again in a new batch.',
+    null,
+  ),
 } as const;
 
 function error(code: string, message: string, param: string | null): ErrorDetails {

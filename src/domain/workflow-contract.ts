@@ -5,12 +5,14 @@
 import type { EndReason, NewBatch, TerminalStatus } from './batch';
 import type { DeliveryState } from './delivery';
 import type { BatchId, ProjectId } from './ids';
+import type { EarlyEndReason } from './outcome';
 import type { LineAttempts } from './retry';
 import type { NotificationTarget } from './webhook';
 
 export const batchWorkflowName = 'batchWorkflow';
 export const shardWorkflowName = 'shardWorkflow';
 export const sweepWorkflowName = 'sweepWorkflow';
+export const recoveryWorkflowName = 'recoveryWorkflow';
 export const notificationWorkflowName = 'notificationWorkflow';
 export const cancelSignalName = 'cancelBatch';
 
@@ -56,15 +58,23 @@ export interface BatchWorkflowInput {
   readonly batch: NewBatch;
   /** Prefix of the task queues that the batch's activities go to. */
   readonly taskQueuePrefix: string;
-  /** The project's batches that may run at a time, when there is a limit. */
+  /** The project's batches that may run at a time, when there is a limit at first. */
   readonly runningBatchesMax?: number;
+  /** The earlier run was lost, and the batch is to end; absent when it is to run. */
+  readonly recovery?: BatchRecovery;
+}
+
+export interface BatchRecovery {
+  /** How the batch ends, unless that was decided before. */
+  readonly reason: 'cancelled' | 'failed';
 }
 
 export interface BatchWorkflowResult {
   readonly status: EndReason;
 }
 
-export interface SweepWorkflowInput {
+/** Input of the workflows that schedules start. */
+export interface ScheduledWorkflowInput {
   readonly taskQueuePrefix: string;
 }
 
@@ -73,6 +83,18 @@ export interface SweepResult {
   readonly done: number;
   /** Still needed: a batch reads the file, for one. */
   readonly later: number;
+  /** The store or Temporal did not do its part. */
+  readonly failed: number;
+}
+
+/** What became of the batches that have a marker. */
+export interface RecoveryResult {
+  /** Their workflows run. */
+  readonly running: number;
+  /** Their workflows were lost, and run again. */
+  readonly restarted: number;
+  /** There was nothing to do: they are being created, or have just ended. */
+  readonly left: number;
   /** The store or Temporal did not do its part. */
   readonly failed: number;
 }
@@ -124,6 +146,7 @@ export interface OpenBatchResult {
 
 export interface TakeTurnInput {
   readonly ref: BatchRef;
+  /** As it was when the batch was created. */
   readonly runningBatchesMax: number;
 }
 
@@ -143,6 +166,13 @@ export type ValidationResult =
   /** The batch ended, or the activity was cancelled, before the file was read to its end. */
   | { readonly verdict: 'ended' };
 
+/** What an earlier run has planned; no shards when it had not come that far. */
+export interface RecoveredPlan {
+  readonly total: number;
+  readonly shardCount: number;
+  readonly model: string | null;
+}
+
 export interface DecideEndInput {
   readonly ref: BatchRef;
   readonly reason: EndReason;
@@ -150,7 +180,7 @@ export interface DecideEndInput {
 
 export interface CloseShardInput {
   readonly shard: ShardRef;
-  readonly reason: 'cancelled' | 'expired';
+  readonly reason: EarlyEndReason;
 }
 
 export interface FinalizeInput {

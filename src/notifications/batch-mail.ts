@@ -31,7 +31,7 @@ function textOf(batch: BatchRecord): string {
   ];
   const lines = rows.map(([name = '', value = '']) => `${`${name}:`.padEnd(14)}${value}`);
   if (batch.status === 'failed') {
-    lines.push('', 'The input file did not validate: the batch lists its errors.');
+    lines.push('', 'The batch lists the errors because of which it failed.');
   }
   return `${lines.join('\n')}\n`;
 }

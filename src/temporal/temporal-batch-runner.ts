@@ -6,18 +6,15 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
 } from '@temporalio/client';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { TemporalConfig } from '../config/config';
-import type { NewBatch } from '../domain/batch';
 import type { BatchId } from '../domain/ids';
 import {
   batchWorkflowName,
   cancelSignalName,
-  searchAttributeNames,
-  taskQueues,
   type BatchWorkflowInput,
 } from '../domain/workflow-contract';
 import { EngineUnavailable, type BatchRunner } from './batch-runner';
+import { batchStartOptions } from './batch-start';
 
 /** Longer than a restart of the engine's frontend takes, shorter than a client's patience. */
 const deadlineMs = 5_000;
@@ -26,11 +23,6 @@ const signalDeadlineMs = 2_000;
 
 /** After a long outage gRPC would look for the engine every two minutes only. */
 const channelArgs = { 'grpc.max_reconnect_backoff_ms': 2_000 };
-
-const names = searchAttributeNames;
-const statusKey = defineSearchAttributeKey(names.status, SearchAttributeType.KEYWORD);
-const projectKey = defineSearchAttributeKey(names.project, SearchAttributeType.KEYWORD);
-const expiresAtKey = defineSearchAttributeKey(names.expiresAt, SearchAttributeType.DATETIME);
 
 export class TemporalBatchRunner implements BatchRunner {
   private readonly connection: Connection;
@@ -47,21 +39,12 @@ export class TemporalBatchRunner implements BatchRunner {
   }
 
   async start(input: BatchWorkflowInput): Promise<void> {
-    const { batch } = input;
     await this.call('start', deadlineMs, async () => {
       await this.client.workflow.start(batchWorkflowName, {
-        workflowId: batch.id,
-        taskQueue: taskQueues(input.taskQueuePrefix).orchestrator,
-        args: [input],
+        ...batchStartOptions(input, 'validating'),
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
         workflowIdConflictPolicy: 'USE_EXISTING',
-        staticSummary: `batch of ${batch.endpoint}`,
-        memo: memoOf(batch),
-        typedSearchAttributes: [
-          { key: statusKey, value: 'validating' },
-          { key: projectKey, value: batch.projectId },
-          { key: expiresAtKey, value: new Date(batch.expiresAt * 1000) },
-        ],
+        staticSummary: `batch of ${input.batch.endpoint}`,
       });
     });
   }
@@ -92,13 +75,4 @@ export class TemporalBatchRunner implements BatchRunner {
         : error;
     }
   }
-}
-
-function memoOf(batch: NewBatch): Record<string, string> {
-  return {
-    endpoint: batch.endpoint,
-    inputFileId: batch.inputFileId,
-    outputFileId: batch.resultFileIds.output,
-    errorFileId: batch.resultFileIds.error,
-  };
 }

@@ -36,7 +36,7 @@ import { UploadStore } from '../storage/upload-store';
 import { TemporalBatchWorkflows } from '../temporal/batch-workflows';
 import { WebhookStore } from '../storage/webhook-store';
 import { identityOf } from '../temporal/identity';
-import { ensureSweepSchedule } from '../temporal/sweep-schedule';
+import { keepSchedules } from '../temporal/schedules';
 import { ByteBudget } from '../upstream/byte-budget';
 import { createHttpDispatcher } from '../upstream/http-dispatcher';
 
@@ -85,16 +85,14 @@ export async function startWorker(context: WorkerContext): Promise<RunningWorker
   });
   const deps = await createDeps(context, client);
   const workers = await createWorkers(context, connection, deps);
-  if (config.roles.includes('orchestrator')) {
-    const { taskQueuePrefix } = config.temporal;
-    await ensureSweepSchedule(client, { taskQueuePrefix, intervalMs: config.sweepIntervalMs });
-  }
+  const releaseSchedules = await takeCareOfSchedules(context, client);
   const runs = workers.map(async (worker) => {
     await worker.run();
   });
   logger.info({ roles: config.roles }, 'worker is running');
   return {
     stop: () => {
+      releaseSchedules();
       workers
         .filter((worker) => worker.getState() === 'RUNNING')
         .forEach((worker) => {
@@ -106,6 +104,19 @@ export async function startWorker(context: WorkerContext): Promise<RunningWorker
       await connection.close();
     }),
   };
+}
+
+/** The business of orchestrators; returns how to end it. */
+async function takeCareOfSchedules(
+  { config, logger }: WorkerContext,
+  client: Client,
+): Promise<() => void> {
+  if (!config.roles.includes('orchestrator')) {
+    return () => undefined;
+  }
+  const { taskQueuePrefix } = config.temporal;
+  const intervalsMs = { sweep: config.sweepIntervalMs, recovery: config.recoveryIntervalMs };
+  return await keepSchedules(client, { taskQueuePrefix, intervalsMs }, logger);
 }
 
 /** One owner of signals per process: `main.ts`. */

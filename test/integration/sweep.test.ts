@@ -37,7 +37,7 @@ import {
   createMinioObjectStore,
   type MinioObjectStore,
 } from '../../src/storage/minio-object-store';
-import { sweepScheduleId } from '../../src/temporal/sweep-schedule';
+import { scheduleId } from '../../src/temporal/schedules';
 import { aNewBatch } from '../support/batches';
 import { useStack } from '../support/local-stack';
 
@@ -174,7 +174,7 @@ describe('sweeps', () => {
 });
 
 describe('the schedule', () => {
-  it('is one, however many workers start at once, and follows the setting', async () => {
+  it('is one of its kind, however many workers start at once, and follows the setting', async () => {
     const env = { LONGHAUL_SWEEP_INTERVAL_MS: '2000' };
     const workers = await Promise.all([1, 2, 3].map(async () => await stack().addWorker(env)));
     const schedules = await withTemporal(async (temporal) => {
@@ -183,12 +183,16 @@ describe('the schedule', () => {
         found.push(scheduleId);
       }
       const { spec, policies } = await temporal.schedule
-        .getHandle(sweepScheduleId('longhaul'))
+        .getHandle(scheduleId('longhaul', 'sweep'))
         .describe();
-      return { found, every: spec.intervals?.map(({ every }) => every), overlap: policies.overlap };
+      return {
+        found: found.sort(),
+        every: spec.intervals?.map(({ every }) => every),
+        overlap: policies.overlap,
+      };
     });
     expect(schedules).toEqual({
-      found: [sweepScheduleId('longhaul')],
+      found: [scheduleId('longhaul', 'recovery'), scheduleId('longhaul', 'sweep')],
       every: [2_000],
       overlap: 'SKIP',
     });
@@ -215,7 +219,7 @@ describe('the schedule', () => {
 
 async function sweepsUntilNow(): Promise<number> {
   return await withTemporal(async (temporal) => {
-    const handle = temporal.schedule.getHandle(sweepScheduleId('longhaul'));
+    const handle = temporal.schedule.getHandle(scheduleId('longhaul', 'sweep'));
     return (await handle.describe()).info.numActionsTaken;
   });
 }

@@ -40,6 +40,8 @@ describe('recorded histories', () => {
     'batch-child-terminated',
     'batch-waited-for-turn',
     'batch-cancelled-waiting',
+    'batch-recovered-terminated',
+    'batch-recovered-failed',
     'shard-completed',
     'shard-cancelled',
     'shard-worker-killed',
@@ -48,6 +50,7 @@ describe('recorded histories', () => {
     'batch-notified-cancelled',
     'notification',
     'sweep',
+    'recovery',
   ])('include %s', (shape) => {
     expect(names).toContain(shape);
   });
@@ -74,6 +77,12 @@ describe('a change that histories do not allow is caught', () => {
     {
       change: 'a cancelled batch whose shards are not closed',
       name: 'batch-cancelled',
+      from: /await this\.closeShards\([^)]*\)/,
+      to: 'await undefined',
+    },
+    {
+      change: 'a failed batch whose shards are not closed',
+      name: 'batch-recovered-failed',
       from: /await this\.closeShards\([^)]*\)/,
       to: 'await undefined',
     },

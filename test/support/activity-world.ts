@@ -36,6 +36,7 @@ import { ProjectStore } from '../../src/storage/project-store';
 import { UploadStore } from '../../src/storage/upload-store';
 import { ByteBudget } from '../../src/upstream/byte-budget';
 import { aNewBatch, model, projectId, startedAt } from './batches';
+import { FakeBatchWorkflows } from './fake-batch-workflows';
 import { FakeDispatcher } from './fake-dispatcher';
 import { FaultyObjectStore, textOf } from './faulty-object-store';
 import { silentLogger } from './silent-logger';
@@ -88,8 +89,7 @@ export class ActivityWorld {
   readonly control: ControlActivities;
   /** Unix milliseconds of the next look at the clock. */
   nowMs = startedAt * 1000 + 60_000;
-  /** Batches of which Temporal has a workflow. */
-  readonly startedBatches = new Set<string>();
+  readonly workflows = new FakeBatchWorkflows();
   private tokens = 0;
 
   constructor(
@@ -98,7 +98,6 @@ export class ActivityWorld {
       readonly bytesMax?: number;
       readonly settings?: Partial<ActivityDeps['settings']>;
       readonly processName?: string;
-      readonly workflows?: ActivityDeps['workflows'];
     } = {},
   ) {
     const { bytesMax = 64 * 1024 * 1024, settings = {}, processName = 'process-1' } = options;
@@ -113,9 +112,7 @@ export class ActivityWorld {
       uploads: new UploadStore(store),
       createdBatches: new CreatedBatches(store, agenda),
       agenda,
-      workflows: options.workflows ?? {
-        exist: async (id) => await Promise.resolve(this.startedBatches.has(id)),
-      },
+      workflows: this.workflows,
       projects: new ProjectStore(store),
       routes: new Map(routes.map((route) => [route.model, route])),
       dispatcher: this.dispatcher,

@@ -33,5 +33,5 @@ export async function checkedResults(
 }
 
 function wasNotExecuted(line: ResultLine): boolean {
-  return line.error?.code === 'batch_cancelled' || line.error?.code === 'batch_expired';
+  return ['batch_cancelled', 'batch_expired', 'batch_failed'].includes(line.error?.code ?? '');
 }

@@ -23,7 +23,7 @@ const columns: Readonly<Record<string, readonly BatchEvent[]>> = {
   'end: cancelled': [{ type: 'end_decided', end: { reason: 'cancelled', at } }],
   'end: expired': [{ type: 'end_decided', end: { reason: 'expired', at } }],
   'end: failed': [{ type: 'end_decided', end: { reason: 'failed', at } }],
-  finalized: (['completed', 'cancelled', 'expired'] as const).map((reason) => ({
+  finalized: (['completed', 'cancelled', 'expired', 'failed'] as const).map((reason) => ({
     type: 'finalized',
     at,
     reason,

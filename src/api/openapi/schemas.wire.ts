@@ -85,7 +85,7 @@ const batch = wireObject<BatchWire>({
   object: z.literal('batch'),
   endpoint: z.string(),
   model: z.string().nullable().meta({ description: 'Null until the input is validated.' }),
-  errors: batchErrors.nullable().meta({ description: 'Why the input did not validate.' }),
+  errors: batchErrors.nullable().meta({ description: 'Why the batch failed.' }),
   input_file_id: z.string(),
   completion_window: z.string(),
   status: z.enum(batchStatuses),

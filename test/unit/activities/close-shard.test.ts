@@ -1,4 +1,4 @@
-import { unansweredFailures } from '../../../src/domain/outcome';
+import { unansweredFailures, type EarlyEndReason } from '../../../src/domain/outcome';
 import type { ShardRef } from '../../../src/domain/workflow-contract';
 import { StoreFault } from '../../../src/storage/object-store';
 import { anEnvironment, endBatch } from '../../support/activity-world';
@@ -23,7 +23,7 @@ afterEach(() => {
 
 async function close(
   shard: ShardRef,
-  reason: 'cancelled' | 'expired' = 'cancelled',
+  reason: EarlyEndReason = 'cancelled',
   environment = anEnvironment(),
 ): Promise<void> {
   await world.run(async (control) => {
@@ -45,13 +45,17 @@ test('requests without an answer become lines of the error file, answers are kep
   expect(await world.sealOf(shard)).toMatchObject({ counts: { completed: 4, failed: 0 } });
 });
 
-test('the lines of an expired batch say so', async () => {
-  const shard = await world.aShard(requestLines(2));
-  await close(shard, 'expired');
-  const { output, errors } = await world.linesOf(shard);
-  expect(output).toEqual([]);
-  expect(errors.map(({ error }) => error)).toEqual(new Array(2).fill(unansweredFailures.expired));
-});
+test.each(['expired', 'failed'] as const)(
+  'the lines of a batch that has %s say so',
+  async (reason) => {
+    const shard = await world.aShard(requestLines(2));
+    await close(shard, reason);
+    const { output, errors } = await world.linesOf(shard);
+    expect(output).toEqual([]);
+    expect(errors.map(({ error }) => error)).toEqual(new Array(2).fill(unansweredFailures[reason]));
+    expect(await world.sealOf(shard)).toMatchObject({ counts: { completed: 0, failed: 0 } });
+  },
+);
 
 test('no upstream is asked', async () => {
   const shard = await world.aShard();

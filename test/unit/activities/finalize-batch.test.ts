@@ -1,3 +1,4 @@
+import type { EndReason } from '../../../src/domain/batch';
 import { makeRequestId } from '../../../src/domain/ids';
 import { batchKeys, fileKeys } from '../../../src/domain/object-keys';
 import { noUsage } from '../../../src/domain/usage';
@@ -43,7 +44,7 @@ async function aFinishedBatch(
   return batch;
 }
 
-async function decide(ref: BatchRef, reason: 'completed' | 'cancelled' | 'expired'): Promise<void> {
+async function decide(ref: BatchRef, reason: EndReason): Promise<void> {
   await world.run(async (control) => await control.decideEnd({ ref, reason }));
 }
 
@@ -268,4 +269,44 @@ test('a shard that is not in the plan is never left out', async () => {
 test('without an end that is decided nothing is written', async () => {
   const { ref } = await createRunningBatch(world, requestLines(1));
   await expect(finalize(ref)).rejects.toThrow('The record or end of a batch is missing');
+});
+
+describe('a batch that failed by a fault of ours', () => {
+  const reasons = [
+    { code: 'internal_error', message: expect.any(String), param: null, line: null },
+  ];
+
+  test('says so, and has the files of its answers', async () => {
+    const { ref, shards } = await createRunningBatch(world, requestLines(6_000));
+    const [first, second] = shards as [ShardRef, ShardRef];
+    await world.runSlice(first);
+    await decide(ref, 'failed');
+    expect((await recordOf(world, ref)).status).toBe('finalizing');
+    await world.run(async (control) => {
+      await control.closeShard({ shard: second, reason: 'failed' });
+    });
+    await finalize(ref, 2);
+
+    const record = await recordOf(world, ref);
+    expect(record).toMatchObject({ status: 'failed', errors: reasons, completedAt: null });
+    expect(record.failedAt).not.toBeNull();
+    const output = await linesOf(world.store, record.outputFileId);
+    const errors = await linesOf(world.store, record.errorFileId);
+    expect(output.length + errors.length).toBe(6_000);
+    expect(new Set(errors.map(({ error }) => error?.code))).toEqual(new Set(['batch_failed']));
+    expect(record.requestCounts).toEqual({ total: 6_000, completed: output.length, failed: 0 });
+  });
+
+  test('has no files when it failed during validation', async () => {
+    const ref = await createBatch(world, requestLines(2));
+    await decide(ref, 'failed');
+    await finalize(ref, 0);
+    expect(await recordOf(world, ref)).toMatchObject({
+      status: 'failed',
+      errors: reasons,
+      outputFileId: null,
+      errorFileId: null,
+      requestCounts: { total: 0, completed: 0, failed: 0 },
+    });
+  });
 });

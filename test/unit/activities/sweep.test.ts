@@ -80,7 +80,7 @@ describe('files', () => {
     const user = { batchId: aBatchId(1), nowSeconds: startedAt };
     await createFile(inputId, startedAt + 60);
     await world.deps.files.use(projectId, inputId, user);
-    world.startedBatches.add(user.batchId);
+    world.workflows.states.set(user.batchId, 'running');
 
     expect(await sweepAt(startedAt + 3 * day)).toEqual({ done: 0, later: 1, failed: 0 });
     expect(await filesOf(inputId)).toContain(fileKeys(projectId, inputId).content);
@@ -255,47 +255,35 @@ describe('markers of batches that are not open', () => {
 
   it('stay when Temporal knows the batch, or does not answer', async () => {
     await mark();
-    world.startedBatches.add(batch.id);
+    world.workflows.states.set(batch.id, 'running');
     expect((await sweepAt(startedAt + 2 * hour)).failed).toBe(0);
     expect(await world.store.head(openKey)).toBeDefined();
 
-    const unreachable = new ActivityWorld(world.store, {
-      workflows: { exist: async () => await Promise.reject(new Error('no answer')) },
-    });
-    unreachable.nowMs = (startedAt + 2 * hour) * 1000;
-    expect((await unreachable.run(async (control) => await control.sweep())).failed).toBe(1);
+    world.workflows.before = () => {
+      throw new Error('no answer');
+    };
+    expect((await sweepAt(startedAt + 2 * hour)).failed).toBe(1);
     expect(await world.store.head(openKey)).toBeDefined();
   });
 
   it('come back when the batch is started while they are removed', async () => {
     await mark();
-    const answers = [false, true];
-    const racing = new ActivityWorld(world.store, {
-      workflows: { exist: async () => await Promise.resolve(answers.shift() ?? true) },
-    });
-    racing.nowMs = (startedAt + 2 * hour) * 1000;
+    let looks = 0;
+    world.workflows.before = () => {
+      looks += 1;
+      if (looks === 2) {
+        world.workflows.states.set(batch.id, 'running');
+      }
+    };
     const marker = await world.store.get(openKey);
-    await racing.run(async (control) => await control.sweep());
+    await sweepAt(startedAt + 2 * hour);
     expect(await world.store.get(openKey)).toEqual(marker);
     expect(await world.deps.files.users(projectId, inputId)).toEqual([batch.id]);
   });
 
-  it('go with the rest of a batch that ended while nobody cleaned up', async () => {
+  it('stay when there is a batch: whether it runs is for the recovery to see', async () => {
     await createBatch(world, 'no request\n', { batch });
     await world.run(async (control) => await control.validateAndPlan(ref));
-    await endBatch(world, ref, 'failed');
-    await world.store.put(batchKeys(projectId, batch.id).plan, Buffer.from('{}'));
-    await sweepAt(startedAt + 2 * hour);
-
-    const keys = batchKeys(projectId, batch.id);
-    expect(await world.store.head(openKey)).toBeUndefined();
-    expect(await world.store.head(keys.plan)).toBeUndefined();
-    expect(await world.deps.files.users(projectId, inputId)).toEqual([]);
-    expect(await agenda()).toHaveLength(1);
-  });
-
-  it('stay while the batch runs', async () => {
-    await createBatch(world, 'no request\n', { batch });
     await sweepAt(startedAt + 2 * hour);
     expect(await world.store.head(openKey)).toBeDefined();
     expect(await world.deps.files.users(projectId, inputId)).toEqual([batch.id]);

@@ -57,6 +57,18 @@ test('a batch that has ended gives its turn to the next, before its marker is go
   expect(await turnsOf(refs.slice(1), 1)).toEqual(['runs', 'waits 2000']);
 });
 
+test.each([
+  ['a higher limit', { runningBatchesMax: 2 }, ['runs', 'runs', 'waits 2000']],
+  ['a lower limit', { runningBatchesMax: 1 }, ['runs', 'waits 2000', 'waits 2000']],
+  ['no limit', { runningBatchesMax: null }, ['runs', 'runs', 'runs']],
+  ['no limit of its own', {}, ['runs', 'waits 2000', 'waits 2000']],
+])('%s that the project gets meanwhile holds', async (_case, changed, expected) => {
+  const refs = await openBatches(3);
+  const record = { id: projectId, createdAt: startedAt, emails: [] };
+  await world.deps.projects.update(projectId, () => ({ ...record, limits: changed }));
+  expect(await turnsOf(refs, 'runningBatchesMax' in changed ? 3 : 1)).toEqual(expected);
+});
+
 test('a batch that never came to be takes no turn for long', async () => {
   await world.deps.batches.markOpen(aNewBatch({ id: aBatchId(0) }));
   await world.deps.batches.markOpen(aNewBatch({ id: aBatchId(1) }));

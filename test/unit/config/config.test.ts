@@ -76,6 +76,7 @@ describe('defaults', () => {
       cancelGraceMs: 30_000,
       shutdownGraceMs: 10_000,
       sweepIntervalMs: 60_000,
+      recoveryIntervalMs: 60_000,
       batchRetentionDays: 90,
     });
   });

@@ -34,7 +34,6 @@ const everyReason: Readonly<Record<EndReason, true>> = {
   expired: true,
   failed: true,
 };
-const finalReasons = ['completed', 'cancelled', 'expired'] as const;
 
 /** Every event in every variant, by the name that the matrix gives it. */
 const variants: Readonly<Record<string, BatchEvent>> = Object.fromEntries(
@@ -47,7 +46,7 @@ const variants: Readonly<Record<string, BatchEvent>> = Object.fromEntries(
       case 'end_decided':
         return endReasons.map((reason) => [`end ${reason}`, { type, end: { reason, at } }]);
       case 'finalized':
-        return finalReasons.map((reason) => [`finalized ${reason}`, { type, at, reason, result }]);
+        return endReasons.map((reason) => [`finalized ${reason}`, { type, at, reason, result }]);
     }
   }),
 );
@@ -59,6 +58,7 @@ const finalizedEffects: Readonly<Record<string, Effect>> = {
   'finalized completed': { status: 'completed', completedAt: at, ...result },
   'finalized cancelled': { status: 'cancelled', cancelledAt: at, ...result },
   'finalized expired': { status: 'expired', expiredAt: at, ...result },
+  'finalized failed': { status: 'failed', failedAt: at, ...result },
 };
 const noEffects: Readonly<Record<string, Effect>> = Object.fromEntries(
   Object.keys(variants).map((name) => [name, null]),
@@ -89,7 +89,7 @@ const matrix: Readonly<Record<string, Readonly<Record<string, Effect>>>> = {
     'end completed': ending,
     'end cancelled': cancelling,
     'end expired': ending,
-    'end failed': null,
+    'end failed': ending,
   },
   finalizing: { ...noEffects, ...finalizedEffects },
   cancelling: { ...noEffects, ...finalizedEffects },
