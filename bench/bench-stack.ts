@@ -62,13 +62,19 @@ export async function startBenchStack(
 /** One more worker; the upstream is told its name, `worker-1` and so on, with each request. */
 export async function addBenchWorker(
   stack: Stack,
-  folder: BenchFolder,
-  upstream: BenchUpstream,
+  {
+    folder,
+    upstream,
+    env,
+  }: {
+    readonly folder: BenchFolder;
+    readonly upstream: BenchUpstream;
+    readonly env: Readonly<Record<string, string>> | undefined;
+  },
 ): Promise<ManagedProcess> {
   const caller = `worker-${stack.workers.length + 1}`;
-  return await stack.addWorker({
-    LONGHAUL_UPSTREAMS_FILE: writeUpstreamsFile(folder, upstream, caller),
-  });
+  const upstreamsFile = writeUpstreamsFile(folder, upstream, caller);
+  return await stack.addWorker({ LONGHAUL_UPSTREAMS_FILE: upstreamsFile, ...env });
 }
 
 function writeUpstreamsFile(folder: BenchFolder, upstream: BenchUpstream, caller?: string): string {

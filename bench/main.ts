@@ -6,6 +6,7 @@ import { apiLatencyHelp, runApiLatency } from './scenarios/api-latency';
 import { reworkHelp, runRework } from './scenarios/rework';
 import { cancelHelp, runCancel } from './scenarios/cancel';
 import { runServerRestart, serverRestartHelp } from './scenarios/server-restart';
+import { hangMemoryHelp, runHangMemory } from './scenarios/hang-memory';
 import { runSlowUpload, slowUploadHelp } from './scenarios/slow-upload';
 import { runTakeover, takeoverHelp } from './scenarios/takeover';
 import { runThroughput, throughputHelp } from './scenarios/throughput';
@@ -26,6 +27,7 @@ const scenarios = new Map<string, Scenario>([
   ['takeover', { help: takeoverHelp, run: runTakeover }],
   ['cancel', { help: cancelHelp, run: runCancel }],
   ['server-restart', { help: serverRestartHelp, run: runServerRestart }],
+  ['hang-memory', { help: hangMemoryHelp, run: runHangMemory }],
   ['slow-upload', { help: slowUploadHelp, run: runSlowUpload }],
 ]);
 

@@ -14,8 +14,8 @@ export interface SlottedWorldOptions extends SlottedUpstreamOptions {
 export interface SlottedWorld {
   readonly user: BatchUser;
   readonly upstream: SlottedUpstreamProgram;
-  /** With settings as by default; the upstream knows it as `worker-1` and so on. */
-  addWorker(): Promise<ManagedProcess>;
+  /** With other settings than those by default; the upstream knows it as `worker-1` and so on. */
+  addWorker(env?: Readonly<Record<string, string>>): Promise<ManagedProcess>;
 }
 
 /** Starts what there is of a world, and stops it when the measurement has ended. */
@@ -41,7 +41,7 @@ export async function inSlottedWorld<T>(
       return await measure({
         user: batchUser(stack, folder, abort.signal),
         upstream,
-        addWorker: async () => await addBenchWorker(stack, folder, target),
+        addWorker: async (env) => await addBenchWorker(stack, { folder, upstream: target, env }),
       });
     } finally {
       await stack.stop();
