@@ -2,7 +2,8 @@
  * Seals one shard of a batch that ended early, without calling an upstream: lines without an answer
  * become `batch_cancelled`, `batch_expired` or `batch_failed` lines of the error file.
  *
- * Idempotent: takes the shard's next epoch, like a slice; a sealed shard stays as it is.
+ * Idempotent: takes the shard's next epoch, like a slice; a sealed shard stays as it is, and so does
+ * one of a batch that has ended.
  * Heartbeats every second with the number of lines written.
  * Resumes from the segments that its epoch names.
  * Never fails for good.
@@ -18,7 +19,11 @@ export async function closeShard(deps: ActivityDeps, input: CloseShardInput): Pr
   const { shard, reason } = input;
   const written = { shard: shard.shardIndex, linesWritten: 0 };
   await heartbeating(written, async () => {
-    const opened = await openShard(deps, await loadShard(deps, shard));
+    const planned = await loadShard(deps, shard);
+    if (planned === undefined) {
+      return;
+    }
+    const opened = await openShard(deps, planned);
     if (opened.seal !== undefined) {
       return;
     }

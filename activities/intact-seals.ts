@@ -49,7 +49,12 @@ async function intactSeal(
 }
 
 async function sealAnew(deps: ActivityDeps, ref: ShardRef): Promise<Seal> {
-  const open = await reopenShard(deps, await loadShard(deps, ref));
+  const planned = await loadShard(deps, ref);
+  if (planned === undefined) {
+    // Another run was faster; the next attempt sees that the batch has ended.
+    throw new MissingObject('plan', ref);
+  }
+  const open = await reopenShard(deps, planned);
   let lost = 0;
   await closeLines(deps, open, { kind: outcomeKinds.failed, failure: lostFailure }, (lineCount) => {
     lost += lineCount;

@@ -1,5 +1,5 @@
 /** Opening a shard: what it is, and its ledger taken over. */
-import type { BatchRecord } from '../src/domain/batch';
+import { isTerminal, type BatchRecord } from '../src/domain/batch';
 import type { Shard } from '../src/domain/shard-plan';
 import type { ShardRef, SliceResult } from '../src/domain/workflow-contract';
 import type { Seal } from '../src/ledger/seal';
@@ -20,8 +20,18 @@ export interface OpenShard extends PlannedShard {
   readonly ledger: ShardLedger;
 }
 
-export async function loadShard(deps: ActivityDeps, ref: ShardRef): Promise<PlannedShard> {
+/**
+ * `undefined` when the batch has ended, and its plan may be gone: an engine that was restored from an
+ * older copy runs such a batch once more.
+ */
+export async function loadShard(
+  deps: ActivityDeps,
+  ref: ShardRef,
+): Promise<PlannedShard | undefined> {
   const [batch, plan] = await Promise.all([deps.batches.get(ref), deps.batches.getPlan(ref)]);
+  if (batch !== undefined && isTerminal(batch.status)) {
+    return undefined;
+  }
   const shard = plan?.shards[ref.shardIndex];
   if (batch === undefined || plan === undefined || shard === undefined) {
     throw new MissingObject('record or plan', ref);

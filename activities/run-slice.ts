@@ -65,10 +65,14 @@ type StopReason = 'time_up' | 'ended' | 'cancelled' | 'shutdown' | 'interrupted'
 export async function runSlice(deps: ActivityDeps, input: SliceInput): Promise<SliceResult> {
   const { earlierAttempts = {}, ...ref } = input;
   const step = { shard: ref.shardIndex, step: 'taking over' };
-  const { only, opened } = await heartbeating(step, async () => {
+  const taken = await heartbeating(step, async () => {
     const planned = await loadShard(deps, ref);
-    return { only: onlyRouteOf(deps, planned), opened: await openShard(deps, planned) };
+    return planned && { only: onlyRouteOf(deps, planned), opened: await openShard(deps, planned) };
   });
+  if (taken === undefined) {
+    return { sealed: false, ended: true, counts: { completed: 0, failed: 0 } };
+  }
+  const { only, opened } = taken;
   return opened.seal === undefined
     ? await new Slice(deps, opened.open, { only, earlierAttempts }).run()
     : sealedResult(opened.seal);

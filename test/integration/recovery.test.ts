@@ -1,5 +1,5 @@
 /** Batches whose workflow is gone: terminated, failed, or lost with Temporal's database. */
-import { rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { Client, Connection } from '@temporalio/client';
 import type OpenAI from 'openai';
 import {
@@ -10,7 +10,6 @@ import {
   waitForEnd,
   type Batch,
 } from '../../scripts/local/batches';
-import { waitUntil } from '../../scripts/local/wait';
 import { newBatchRecord } from '../../src/domain/batch';
 import { defaultProjectId, shardWorkflowId, type BatchId } from '../../src/domain/ids';
 import { openBatchKey } from '../../src/domain/object-keys';
@@ -184,6 +183,8 @@ describe('starting a lost workflow again', () => {
 });
 
 describe('a Temporal that has lost its database', () => {
+  const database = (): string => stack().state.temporalDatabase;
+
   it('gets its schedules and its batches back, and no answer is asked for twice', async () => {
     const lines = slowLines(800);
     const asked = await upstreamRequests();
@@ -191,7 +192,9 @@ describe('a Temporal that has lost its database', () => {
     const server = stack().process('temporal');
     await server.stop();
     for (const suffix of ['', '-wal', '-shm']) {
-      rmSync(`${stack().state.temporalDatabase}${suffix}`, { force: true });
+      if (existsSync(`${database()}${suffix}`)) {
+        renameSync(`${database()}${suffix}`, `${database()}.old${suffix}`);
+      }
     }
     await server.start();
 
@@ -204,14 +207,27 @@ describe('a Temporal that has lost its database', () => {
     const { memo } = await temporal.workflow.getHandle(seen.id).describe();
     expect(memo).toMatchObject({ recoveredFrom: 'missing' });
     await cleanedUp(seen.id);
-    await waitUntil(
-      async () => {
-        const { info } = await temporal.schedule
-          .getHandle(scheduleId('longhaul', 'sweep'))
-          .describe();
-        return info.numActionsTaken >= 0;
-      },
-      { what: 'the schedule of sweeps', timeoutMs: 60_000 },
-    );
+    await temporal.schedule.getHandle(scheduleId('longhaul', 'sweep')).describe();
+  });
+
+  it('leaves a batch alone that has ended since its copy was made', async () => {
+    const [ended] = (await client.batches.list({ limit: 1 })).data;
+    const asked = await upstreamRequests();
+    const server = stack().process('temporal');
+    await server.stop();
+    for (const suffix of ['', '-wal', '-shm']) {
+      rmSync(`${database()}${suffix}`, { force: true });
+      if (existsSync(`${database()}.old${suffix}`)) {
+        renameSync(`${database()}.old${suffix}`, `${database()}${suffix}`);
+      }
+    }
+    await server.start();
+
+    const batchId = ended?.id ?? '';
+    const { memo } = await temporal.workflow.getHandle(batchId).describe();
+    expect(memo).not.toHaveProperty('recoveredFrom');
+    expect(await temporal.workflow.getHandle(batchId).result()).toEqual({ status: 'completed' });
+    expect(await client.batches.retrieve(batchId)).toEqual(ended);
+    expect(await upstreamRequests()).toBe(asked);
   });
 });

@@ -1,9 +1,9 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { newBatchOf, newBatchRecord } from '../../../src/domain/batch';
+import { newBatchOf, newBatchRecord, type EndReason } from '../../../src/domain/batch';
 import { shardWorkflowId } from '../../../src/domain/ids';
 import { batchKeys, openBatchKey } from '../../../src/domain/object-keys';
-import type { BatchRef, RecoveryResult } from '../../../src/domain/workflow-contract';
+import type { BatchRef, RecoveryResult, ShardRef } from '../../../src/domain/workflow-contract';
 import type { WorkflowState } from '../../../src/temporal/batch-workflows';
 import {
   ActivityWorld,
@@ -13,6 +13,7 @@ import {
   limits,
 } from '../../support/activity-world';
 import { aBatchId, aNewBatch, projectId, requestLines, startedAt } from '../../support/batches';
+import { keysBelow } from '../../support/faulty-object-store';
 
 const taskQueuePrefix = 'test';
 let world: ActivityWorld;
@@ -199,6 +200,35 @@ it('a batch is started again with all that it was created with', () => {
   expect(newBatchOf(newBatchRecord({ ...batch, webhookUrl: 'https://example.com/' }))).toEqual(
     batch,
   );
+});
+
+it('a batch that has ended since is not touched by an engine restored from an older copy', async () => {
+  const { ref, shards } = await createRunningBatch(world, requestLines(2));
+  const [shard] = shards as [ShardRef];
+  await world.runSlice(shard);
+  const end = async (reason: EndReason): Promise<void> => {
+    await world.run(async (control) => {
+      await control.decideEnd({ ref, reason });
+      await control.finalizeBatch({ ref, shardCount: 1 });
+      await control.cleanUp(ref);
+    });
+  };
+  await end('completed');
+  const record = await world.deps.batches.get(ref);
+  const keys = await keysBelow(world.store, '');
+  const asked = world.dispatcher.asked.length;
+
+  expect(await world.runSlice(shard)).toMatchObject({ sealed: false, ended: true });
+  expect(await world.run(async (control) => await control.validateAndPlan(ref))).toEqual({
+    verdict: 'ended',
+  });
+  await world.run(async (control) => {
+    await control.closeShard({ shard, reason: 'expired' });
+  });
+  await end('expired');
+  expect(await world.deps.batches.get(ref)).toEqual(record);
+  expect(await keysBelow(world.store, '')).toEqual(keys);
+  expect(world.dispatcher.asked).toHaveLength(asked);
 });
 
 describe('the plan of a lost run', () => {
