@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { answerText, sha256Of, type AnswerRequest } from './simulator/answer-text';
 import { answeredEndpoints, type AnsweredEndpoint, type RequestBody } from './simulator/answers';
+import { pourBody, pourHeaders, trickle } from './simulator/endless';
 import { faultsIn, type Fault, type FaultKind } from './simulator/faults';
 import { Journal } from './simulator/journal';
 import { logNormal, randomFrom } from './simulator/random';
@@ -255,7 +256,9 @@ class Upstream implements SimulatedUpstream {
       this.noteAnswer(call, response, status);
       return;
     }
-    this.sendAnswer(call, response);
+    if (!answerWithoutEnd(faults, response)) {
+      this.sendAnswer(call, response);
+    }
   }
 
   private sendAnswer(call: Call, response: ServerResponse): void {
@@ -285,6 +288,23 @@ class Upstream implements SimulatedUpstream {
       });
     }
   }
+}
+
+/** @returns whether one of the faults is an answer without end. */
+function answerWithoutEnd(
+  faults: ReadonlyMap<FaultKind, Fault>,
+  response: ServerResponse,
+): boolean {
+  if (faults.has('trickle')) {
+    trickle(response);
+  } else if (faults.has('endless')) {
+    pourBody(response);
+  } else if (faults.has('headers') && response.socket !== null) {
+    pourHeaders(response.socket);
+  } else {
+    return false;
+  }
+  return true;
 }
 
 function modelList(models: readonly string[]): unknown {

@@ -8,6 +8,9 @@
  *     [[hang]]            never answers
  *     [[reset]]           cuts the connection before the answer
  *     [[close:x1]]        cuts the connection in the middle of the body, once
+ *     [[trickle]]         a body of single bytes that never ends
+ *     [[endless]]         a body that never ends, as fast as it is read
+ *     [[headers]]         headers that never end
  *     [[garbage]]         200 with a body that is no JSON
  *     [[pretty]]          a good answer as JSON over several lines
  *     [[size:1000000]]    a good answer of about that many bytes
@@ -21,6 +24,9 @@ const faultKinds = [
   'hang',
   'reset',
   'close',
+  'trickle',
+  'endless',
+  'headers',
   'garbage',
   'pretty',
   'size',

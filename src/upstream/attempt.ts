@@ -115,7 +115,9 @@ function failureOf(error: Error, timedOut: boolean): (typeof failures)[keyof typ
   if (timedOut) {
     return failures.timeout;
   }
-  return error instanceof errors.HTTPParserError ? failures.invalidAnswer : failures.unavailable;
+  const isNoAnswer =
+    error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError;
+  return isNoAnswer ? failures.invalidAnswer : failures.unavailable;
 }
 
 function isTimeout(error: Error): boolean {

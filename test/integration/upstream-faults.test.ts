@@ -73,7 +73,10 @@ describe('one line among good ones', () => {
 
   it.each([
     ['[[hang]]', 'request_timeout'],
+    ['[[trickle]]', 'request_timeout'],
     ['[[garbage]]', 'invalid_answer'],
+    ['[[headers]]', 'invalid_answer'],
+    ['[[endless]]', 'answer_too_large'],
     ['[[reset]]', 'upstream_unavailable'],
   ])(
     '%s ends in the error file with the code %s',

@@ -94,6 +94,23 @@ describe('a request that asks for a fault', () => {
     expect(JSON.parse(pretty)).toMatchObject({ object: 'chat.completion' });
   });
 
+  it('[[trickle]] and [[endless]] go on until their client gives up', async () => {
+    const bytesOf = async (marker: string, wanted: number): Promise<number> => {
+      const response = await post('/chat/completions', chat(marker));
+      let bytes = 0;
+      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+        bytes += chunk.length;
+        if (bytes >= wanted) {
+          break;
+        }
+      }
+      return bytes;
+    };
+    expect(await bytesOf('[[trickle]]', 3)).toBeGreaterThanOrEqual(3);
+    expect(await bytesOf('[[endless]]', 5_000_000)).toBeGreaterThanOrEqual(5_000_000);
+    await expect(post('/chat/completions', chat('[[headers]]'))).rejects.toThrow('fetch failed');
+  });
+
   it('[[hang]] is in flight until its client gives up', async () => {
     const gaveUp = new AbortController();
     const answer = fetch(`${upstream.baseUrl}/chat/completions`, {

@@ -1,4 +1,18 @@
-import { Harness, answer, answerAll, completion, type Script } from './support';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { pourHeaders, trickle } from '../../../scripts/simulator/endless';
+import {
+  Harness,
+  RecordingSession,
+  aRoute,
+  answer,
+  answerAll,
+  completion,
+  lineRequest,
+  refuse,
+  type Script,
+} from './support';
 
 const harness = new Harness();
 
@@ -59,6 +73,15 @@ describe('a broken exchange', () => {
         response.writeHead(200, { 'content-encoding': 'gzip' }).end(completion);
       },
     ],
+    [
+      'headers that never end',
+      'invalid_answer',
+      (_received, response) => {
+        if (response.socket !== null) {
+          pourHeaders(response.socket);
+        }
+      },
+    ],
   ];
 
   const silent: readonly (readonly [string, string, Script])[] = [
@@ -74,6 +97,13 @@ describe('a broken exchange', () => {
       'request_timeout',
       (_received, response) => {
         response.writeHead(200).write('{"id":');
+      },
+    ],
+    [
+      'an answer that trickles',
+      'request_timeout',
+      (_received, response) => {
+        trickle(response);
       },
     ],
   ];
@@ -119,6 +149,20 @@ describe('a broken exchange', () => {
     await lines.submitAll(0, 40);
     await lines.hasOutcomes(40);
     expect(new Set(lines.statuses())).toEqual(new Set([200]));
+  });
+
+  it('with an answer that comes before the request was read ends with that answer', async () => {
+    const hasty = createServer((request, response) => {
+      refuse(response, 413);
+      request.resume();
+    });
+    await once(hasty.listen(0, '127.0.0.1'), 'listening');
+    const { port } = hasty.address() as AddressInfo;
+    const lines = new RecordingSession(harness.dispatcher, aRoute(port));
+    lines.session.submit({ ...lineRequest(0), body: Buffer.alloc(16 * 1024 * 1024, ' ') });
+    await lines.hasOutcomes(1);
+    expect(lines.statuses()).toEqual([413]);
+    hasty.close();
   });
 
   it('with a compressed error keeps its status', async () => {
