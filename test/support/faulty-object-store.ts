@@ -21,10 +21,10 @@ export interface StoreCall {
 }
 
 /**
- * What becomes of a call: it works, it fails, or it works and its answer is lost. A promise is
- * waited for first.
+ * What becomes of a call: it works, it fails, it works and its answer is lost, or it fails for the
+ * caller and works when the test says so. A promise is waited for first.
  */
-export type Fate = 'works' | 'fails' | 'answer_lost';
+export type Fate = 'works' | 'fails' | 'answer_lost' | 'lands_late';
 
 /**
  * An object store in memory whose calls fail as a test says. Several may share one memory, as
@@ -32,6 +32,10 @@ export type Fate = 'works' | 'fails' | 'answer_lost';
  */
 export class FaultyObjectStore implements ObjectStore {
   readonly calls: StoreCall[] = [];
+  /** Given what is to be done for a call that lands late. */
+  landLater: (land: () => Promise<unknown>, call: StoreCall) => void = () => {
+    throw new Error('This test does not say when a call lands');
+  };
 
   constructor(
     /** Replaced by a test when the calls that follow shall end otherwise. */
@@ -54,6 +58,10 @@ export class FaultyObjectStore implements ObjectStore {
     return await this.call(
       { name: 'putStream', key },
       async () => await this.memory.putStream(key, source),
+      async () => {
+        const bytes = await buffer(source);
+        return async () => await this.memory.put(key, bytes);
+      },
     );
   }
 
@@ -106,10 +114,18 @@ export class FaultyObjectStore implements ObjectStore {
     });
   }
 
-  protected async call<T>(call: StoreCall, work: () => Promise<T>): Promise<T> {
+  /** @param lateWork what a late landing does; it has been sent all that it needs. */
+  protected async call<T>(
+    call: StoreCall,
+    work: () => Promise<T>,
+    lateWork: () => Promise<() => Promise<unknown>> = async () => await Promise.resolve(work),
+  ): Promise<T> {
     this.calls.push(call);
     const fate = await this.fateOf(call);
-    if (fate === 'fails') {
+    if (fate === 'lands_late') {
+      this.landLater(await lateWork(), call);
+    }
+    if (fate === 'fails' || fate === 'lands_late') {
       throw new StoreFault(`The store was told to fail [key=${call.key}]`);
     }
     const result = await work();
@@ -118,6 +134,14 @@ export class FaultyObjectStore implements ObjectStore {
     }
     return result;
   }
+}
+
+async function buffer(source: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of source as AsyncIterable<Uint8Array>) {
+    chunks.push(Buffer.from(chunk));
+  }
+  return Buffer.concat(chunks);
 }
 
 /** Every key below a prefix, in the store's order. */

@@ -144,8 +144,12 @@ class SteppedStore extends FaultyObjectStore {
     }
   }
 
-  protected override async call<T>(call: StoreCall, work: () => Promise<T>): Promise<T> {
-    const answer = await super.call(call, work);
+  protected override async call<T>(
+    call: StoreCall,
+    work: () => Promise<T>,
+    lateWork?: () => Promise<() => Promise<unknown>>,
+  ): Promise<T> {
+    const answer = await super.call(call, work, lateWork);
     this.answers.push(`${call.name} ${call.key} ${JSON.stringify(answer)}`);
     return answer;
   }

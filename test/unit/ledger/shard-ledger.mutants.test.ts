@@ -1,0 +1,134 @@
+/**
+ * The property of the ledger can fail: ledgers with one mistake each do not have it.
+ *
+ * A mistake is made between the ledger and its store, where every order that matters is visible.
+ */
+import fc from 'fast-check';
+import type { Readable } from 'node:stream';
+import type {
+  ListedObject,
+  ListOptions,
+  ListPage,
+  ObjectInfo,
+  WriteCondition,
+} from '../../../src/storage/object-store';
+import { FaultyObjectStore, keysBelow } from '../../support/faulty-object-store';
+import { ledgerProperty, type MakeStore } from '../../support/ledger-model';
+import { shardKeys } from '../../support/ledgers';
+
+const isEpoch = (key: string): boolean => key.startsWith(shardKeys.epochsPrefix);
+const isSegment = (key: string): boolean => key.startsWith(shardKeys.segmentsPrefix);
+
+class ListsNoSegments extends FaultyObjectStore {
+  override async list(prefix: string, options?: ListOptions): Promise<ListPage<ListedObject>> {
+    const page = await super.list(prefix, options);
+    return isSegment(prefix) ? { items: [], hasMore: false } : page;
+  }
+}
+
+/** Those of the epoch before the newest. */
+class ListsSegmentsOfWrongEpoch extends FaultyObjectStore {
+  override async list(prefix: string, options?: ListOptions): Promise<ListPage<ListedObject>> {
+    if (!isSegment(prefix)) {
+      return await super.list(prefix, options);
+    }
+    const newest = Number(/(\d+)-$/.exec(options?.after ?? '')?.[1]);
+    const page = await super.list(prefix);
+    const wrong = shardKeys.segmentsOf(Math.max(0, newest - 1));
+    return { items: page.items.filter(({ key }) => key.startsWith(wrong)), hasMore: false };
+  }
+}
+
+/** Names a merged object in an epoch, and writes it then. */
+class NamesBeforeWriting extends FaultyObjectStore {
+  private readonly unwritten = new Map<string, Uint8Array>();
+
+  override async putStream(key: string, source: Readable): Promise<ObjectInfo> {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of source as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk);
+    }
+    const bytes = Buffer.concat(chunks);
+    this.unwritten.set(key, bytes);
+    return { etag: 'not yet', sizeBytes: bytes.length };
+  }
+
+  override async put(
+    key: string,
+    bytes: Uint8Array,
+    condition?: WriteCondition,
+  ): Promise<ObjectInfo | undefined> {
+    const stored = await super.put(key, bytes, condition);
+    for (const [unwrittenKey, unwritten] of this.unwritten) {
+      await super.put(unwrittenKey, unwritten);
+    }
+    this.unwritten.clear();
+    return stored;
+  }
+}
+
+/** Deletes what the next epoch names no more before there is that epoch. */
+class DeletesBeforeNaming extends FaultyObjectStore {
+  override async put(
+    key: string,
+    bytes: Uint8Array,
+    condition?: WriteCondition,
+  ): Promise<ObjectInfo | undefined> {
+    if (isEpoch(key)) {
+      const record = Buffer.from(bytes).toString();
+      const segments = await keysBelow(this.memory, shardKeys.segmentsPrefix);
+      await super.delete(segments.filter((segment) => !record.includes(segment)));
+    }
+    return await super.put(key, bytes, condition);
+  }
+}
+
+class IgnoresLostRace extends FaultyObjectStore {
+  override async put(
+    key: string,
+    bytes: Uint8Array,
+    condition?: WriteCondition,
+  ): Promise<ObjectInfo | undefined> {
+    const stored = await super.put(key, bytes, condition);
+    return stored ?? { etag: 'of another', sizeBytes: bytes.length };
+  }
+}
+
+class CreatesEpochsUnconditionally extends FaultyObjectStore {
+  override async put(key: string, bytes: Uint8Array): Promise<ObjectInfo | undefined> {
+    return await super.put(key, bytes);
+  }
+}
+
+/** Says that a segment is durable while it is still on its way. */
+class AcknowledgesEarly extends FaultyObjectStore {
+  override async put(
+    key: string,
+    bytes: Uint8Array,
+    condition?: WriteCondition,
+  ): Promise<ObjectInfo | undefined> {
+    if (!isSegment(key)) {
+      return await super.put(key, bytes, condition);
+    }
+    void super.put(key, bytes, condition).catch(() => undefined);
+    return { etag: 'not yet', sizeBytes: bytes.length };
+  }
+}
+
+test.each([
+  ListsNoSegments,
+  ListsSegmentsOfWrongEpoch,
+  NamesBeforeWriting,
+  DeletesBeforeNaming,
+  IgnoresLostRace,
+  CreatesEpochsUnconditionally,
+  AcknowledgesEarly,
+])('of a ledger that %p', async (Mutant) => {
+  const makeStore: MakeStore = (fateOf, memory) => new Mutant(fateOf, memory);
+  const found = await fc.check(ledgerProperty({ makeStore }), {
+    seed: 1,
+    numRuns: 1_000,
+    endOnFailure: true,
+  });
+  expect([Mutant.name, found.failed]).toEqual([Mutant.name, true]);
+});
