@@ -26,6 +26,7 @@ import { decideEnd } from './decide-end';
 import type { ActivityDeps } from './deps';
 import { finalizeBatch } from './finalize-batch';
 import { heartbeating } from './heartbeating';
+import { removingLateWrites } from './late-writes';
 import { Limiter } from './limiter';
 import { openBatch } from './open-batch';
 import { recoverBatches } from './recover-batches';
@@ -72,7 +73,7 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
     validateAndPlan: async (ref) => {
       const release = await turnOf(deps, validations, ref);
       try {
-        return await validateAndPlan(deps, ref);
+        return await removingLateWrites(deps, ref, async () => await validateAndPlan(deps, ref));
       } finally {
         release();
       }
@@ -81,7 +82,9 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
     decideEnd: async (input) =>
       await heartbeating({ step: 'deciding the end' }, async () => await decideEnd(deps, input)),
     closeShard: async (input) => {
-      await closeShard(deps, input);
+      await removingLateWrites(deps, input.shard, async () => {
+        await closeShard(deps, input);
+      });
     },
     finalizeBatch: async (input) => {
       await finalizeBatch(deps, input);
@@ -115,5 +118,8 @@ async function turnOf(
 }
 
 export function createInferenceActivities(deps: ActivityDeps): InferenceActivities {
-  return { runSlice: async (input) => await runSlice(deps, input) };
+  return {
+    runSlice: async (input) =>
+      await removingLateWrites(deps, input, async () => await runSlice(deps, input)),
+  };
 }

@@ -14,19 +14,24 @@ const secondsPerDay = 86_400;
  * cut off here is not forgotten. Repeating it does no harm.
  */
 export async function removeWorkingState(deps: ActivityDeps, ref: BatchRef): Promise<void> {
-  const keys = batchKeys(ref.projectId, ref.batchId);
   const batch = await deps.batches.get(ref);
   if (batch !== undefined && isFileId(batch.inputFileId)) {
     await deps.files.release(ref.projectId, batch.inputFileId, ref.batchId);
   }
-  await deleteBelow(deps.store, keys.shardsPrefix);
-  await deleteBelow(deps.store, keys.progressPrefix);
-  await deps.store.delete([keys.plan]);
+  await removeLedger(deps, ref);
   const removableAt = batch && removableFrom(deps, batch);
   if (removableAt !== undefined) {
     await deps.agenda.put(removableAt, ref.projectId, ref.batchId);
   }
   await deps.batches.close(ref);
+}
+
+/** Removes plan, progress and ledger, which nobody needs once the batch is terminal. */
+export async function removeLedger({ store }: ActivityDeps, ref: BatchRef): Promise<void> {
+  const keys = batchKeys(ref.projectId, ref.batchId);
+  await deleteBelow(store, keys.shardsPrefix);
+  await deleteBelow(store, keys.progressPrefix);
+  await store.delete([keys.plan]);
 }
 
 /**

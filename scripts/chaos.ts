@@ -51,7 +51,7 @@ export async function main(args: readonly string[]): Promise<number> {
         seeds: seeds.filter((seed) => !clean.has(seed)),
         until: performance.now() + minutes * 60_000,
         signal: abort.signal,
-        terminatesBatches: false,
+        tell: say,
         onSeed: (report) => {
           reports.push(report);
           if (file !== undefined) {

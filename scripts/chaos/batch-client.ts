@@ -32,13 +32,20 @@ const clientRetriesMax = 20;
 export class BatchClient {
   readonly polls: Poll[] = [];
   readonly actions: DoneAction[] = [];
+  /** Resolves when the client first sees counts above zero. */
+  readonly answers: Promise<void>;
+  private onAnswers: () => void = () => undefined;
   private batchId: string | undefined;
 
   constructor(
     private readonly context: ClientContext,
     private readonly plan: BatchPlan,
     private readonly input: BatchInput,
-  ) {}
+  ) {
+    this.answers = new Promise((resolve) => {
+      this.onAnswers = resolve;
+    });
+  }
 
   get id(): string | undefined {
     return this.batchId;
@@ -125,6 +132,9 @@ export class BatchClient {
     for (;;) {
       const batch = await this.persist('poll', () => openai.batches.retrieve(batchId));
       this.polls.push({ at: Date.now(), batch });
+      if ((batch.request_counts?.completed ?? 0) > 0) {
+        this.onAnswers();
+      }
       if (isTerminal(batch)) {
         return;
       }

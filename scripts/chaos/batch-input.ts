@@ -3,7 +3,7 @@ import { sha256Of } from '../simulator/answer-text';
 import { integer, pick, randomFrom, type Random } from '../simulator/random';
 
 /** What has to become of a request when its batch completes. */
-export type LineFate =
+type LineFate =
   /** Output file, with the answer that `scripts/simulator/answer-text.ts` makes of the body. */
   | { readonly kind: 'answered' }
   /** Error file, with the upstream's answer of that status. */
@@ -45,19 +45,19 @@ export interface InputWish {
 const poisons = ['[[garbage]]', '[[reset]]', '[[close]]', '[[fail:503]]'] as const;
 const passingFaults = [
   '[[fail:500x1]]',
-  '[[fail:429x2]]',
-  '[[fail:503x1]][[retry-after:1]]',
   '[[reset:x1]]',
   '[[close:x1]]',
   '[[garbage:x1]]',
-  '[[hang:x1]]',
   '[[slow:400]]',
   '[[slow:1500]]',
 ] as const;
+/** What the upstream answers when it has too much to do. */
+const loadFaults = ['[[fail:429x1]]', '[[fail:503x1]][[retry-after:1]]', '[[hang:x1]]'] as const;
 const refusals = [400, 413, 422] as const;
 
 export function makeInput(wish: InputWish): BatchInput {
-  const random = randomFrom(`input ${wish.name}`);
+  const { name, model } = wish;
+  const random = randomFrom(`input ${name}`);
   const lineEnd = pick(random, ['\n', '\n', '\r\n']);
   const parts: string[] = random() < 0.1 ? ['\ufeff'] : [];
   const lines: PlannedLine[] = [];
@@ -67,6 +67,7 @@ export function makeInput(wish: InputWish): BatchInput {
       ? Array.from({ length: integer(random, 1, 3) }, () => integer(random, 0, wish.lineCount - 1))
       : [],
   );
+  const specials = planSpecials(wish, random);
   let lineNumber = 0;
   for (let index = 0; index < wish.lineCount; index++) {
     for (; random() < 0.01; lineNumber++) {
@@ -77,7 +78,8 @@ export function makeInput(wish: InputWish): BatchInput {
       badLineNumbers.push(lineNumber);
       parts.push(badLine(random, index), lineEnd);
     } else {
-      const { line, text } = makeLine(wish, index, random);
+      const special = specials.get(index) ?? ordinary;
+      const { line, text } = makeLine({ index, user: `${name}/${index}`, model, special }, random);
       lines.push(line);
       parts.push(text, lineEnd);
     }
@@ -97,55 +99,63 @@ function badLine(random: Random, index: number): string {
   ]);
 }
 
+interface LineWish {
+  readonly index: number;
+  /** No other line has it. */
+  readonly user: string;
+  readonly model: string;
+  readonly special: Special;
+}
+
 function makeLine(
-  wish: InputWish,
-  index: number,
+  { index, user, model, special }: LineWish,
   random: Random,
 ): { readonly line: PlannedLine; readonly text: string } {
-  const { fate, marker } = chooseFate(wish, random);
+  const { fate, marker } = special;
   const customIdText = pick(random, customIdForms)(index);
   const bodyText = pick(
     random,
     bodyForms,
   )({
-    model: JSON.stringify(wish.model),
-    user: `"${wish.name}/${index}"`,
+    model: JSON.stringify(model),
+    user: JSON.stringify(user),
     marker: `[[echo]]${marker}`,
     random,
   });
   const body = Buffer.from(bodyText);
+  const customId = JSON.parse(customIdText) as string;
   return {
-    line: {
-      customIdText,
-      customId: JSON.parse(customIdText) as string,
-      body,
-      hash: sha256Of(body),
-      fate,
-    },
+    line: { customIdText, customId, body, hash: sha256Of(body), fate },
     text: pick(random, envelopeForms)(customIdText, bodyText),
   };
 }
 
-function chooseFate(
-  { hasPoison }: InputWish,
-  random: Random,
-): { readonly fate: LineFate; readonly marker: string } {
-  const dice = random();
-  if (dice < 0.02) {
+interface Special {
+  readonly fate: LineFate;
+  /** Tells the upstream how to behave; `scripts/simulator/faults.ts` has them all. */
+  readonly marker: string;
+}
+
+const ordinary: Special = { fate: { kind: 'answered' }, marker: '' };
+
+/** Requests that meet trouble, by index. Few: each refusal for load holds up all others. */
+function planSpecials({ lineCount, hasPoison }: InputWish, random: Random): Map<number, Special> {
+  const specials = new Map<number, Special>();
+  const add = (countMax: number, make: () => Special): void => {
+    for (let count = integer(random, 0, countMax); count > 0; count--) {
+      specials.set(integer(random, 0, lineCount - 1), make());
+    }
+  };
+  add(lineCount / 50, () => ({ ...ordinary, marker: '[[pretty]]' }));
+  add(lineCount / 50, () => {
     const status = pick(random, refusals);
     return { fate: { kind: 'refused', status }, marker: `[[fail:${status}]]` };
-  }
-  if (dice < 0.022) {
-    return { fate: { kind: 'refused', status: 500 }, marker: '[[fail:500]]' };
-  }
-  if (dice < 0.04) {
-    return { fate: { kind: 'answered' }, marker: pick(random, passingFaults) };
-  }
-  if (hasPoison && dice < 0.042) {
-    return { fate: { kind: 'poisoned' }, marker: pick(random, poisons) };
-  }
-  const marker = dice < 0.06 ? '[[pretty]]' : '';
-  return { fate: { kind: 'answered' }, marker };
+  });
+  add(8, () => ({ ...ordinary, marker: pick(random, passingFaults) }));
+  add(2, () => ({ ...ordinary, marker: pick(random, loadFaults) }));
+  add(1, () => ({ fate: { kind: 'refused', status: 500 }, marker: '[[fail:500]]' }));
+  add(hasPoison ? 2 : 0, () => ({ fate: { kind: 'poisoned' }, marker: pick(random, poisons) }));
+  return specials;
 }
 
 const customIdForms: readonly ((index: number) => string)[] = [

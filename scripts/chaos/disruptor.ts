@@ -29,10 +29,19 @@ export class Disruptor {
     this.crashes.length = 0;
   }
 
-  /** Resolves when everything planned has happened and all processes run. */
-  async carryOut(planned: readonly PlannedDisruption[], signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when everything planned has happened and all processes run.
+   *
+   * @param answers resolves when a client sees the first answers, or there will be none.
+   */
+  async carryOut(
+    planned: readonly PlannedDisruption[],
+    answers: Promise<unknown>,
+    signal: AbortSignal,
+  ): Promise<void> {
     await Promise.all(
       planned.map(async (disruption) => {
+        await (disruption.from === 'answers' ? answers : undefined);
         await delay(disruption.atMs, undefined, { signal });
         await this.inTurn(disruption.target, async () => {
           await this.disrupt(disruption, signal);

@@ -23,17 +23,10 @@ export interface BatchPlan {
   readonly actions: readonly ClientAction[];
 }
 
-export const actionKinds = [
-  'cancel',
-  'cancel-workflow',
-  'cancel-shard',
-  'terminate-shard',
-  'terminate-batch',
-] as const;
-
 /** Something that a client or an operator does to a batch. */
 export interface ClientAction {
-  readonly kind: (typeof actionKinds)[number];
+  readonly kind:
+    'cancel' | 'cancel-workflow' | 'cancel-shard' | 'terminate-shard' | 'terminate-batch';
   /** After the batch was created. */
   readonly afterMs: number;
 }
@@ -44,21 +37,16 @@ export interface UpstreamPhase {
   readonly control: Partial<UpstreamControl>;
 }
 
-export interface PlanOptions {
-  /** Batches are terminated by hand too. */
-  readonly terminatesBatches: boolean;
-}
-
 /** Beside `24h`; the API has to be started with these. */
 export const shortWindows = ['3s', '6s', '10s'] as const;
 
-export function planSeed(seed: number, options: PlanOptions): SeedPlan {
+export function planSeed(seed: number): SeedPlan {
   const random = randomFrom(`plan ${seed}`);
   const batchCount = pick(random, [1, 1, 2, 2, 3]);
   return {
     seed,
     batches: Array.from({ length: batchCount }, (_, index) =>
-      planBatch({ name: `${seed}-${index}`, random, share: 1 / batchCount }, options),
+      planBatch({ name: `${seed}-${index}`, random, share: 1 / batchCount }),
     ),
     upstream: planUpstream(random),
     disruptions: planDisruptions(randomFrom(`disruptions ${seed}`)),
@@ -72,31 +60,30 @@ interface BatchWish {
   readonly share: number;
 }
 
-function planBatch({ name, random, share }: BatchWish, options: PlanOptions): BatchPlan {
-  const isLarge = random() < 0.25;
+function planBatch({ name, random, share }: BatchWish): BatchPlan {
+  const isLarge = random() < 0.15;
   const isInvalid = random() < 0.06;
   const dice = random();
   return {
     name,
     startMs: integer(random, 0, 1_500),
     lineCount: isLarge
-      ? integer(random, 5_200, 7_000)
-      : Math.ceil(integer(random, 300, 4_800) * share),
+      ? integer(random, 5_010, 5_600)
+      : Math.ceil(integer(random, 300, 3_500) * share),
     isInvalid,
     hasPoison: random() < 0.15,
     completionWindow: dice < 0.15 ? pick(random, shortWindows) : '24h',
     repeatsBy: random() < 0.7 ? 'key' : 'client',
-    actions: dice < 0.15 ? [] : planActions(random, options),
+    actions: dice < 0.15 ? [] : planActions(random),
   };
 }
 
-function planActions(random: Random, { terminatesBatches }: PlanOptions): ClientAction[] {
+function planActions(random: Random): ClientAction[] {
   const afterMs = integer(random, 0, 6_000);
   const kind = pick(random, [
     ...(['none', 'none', 'none', 'none', 'none', 'none', 'none'] as const),
     ...(['cancel', 'cancel', 'cancel-twice', 'cancel-workflow', 'both'] as const),
-    ...(['cancel-shard', 'terminate-shard'] as const),
-    ...(terminatesBatches ? (['terminate-batch'] as const) : []),
+    ...(['cancel-shard', 'terminate-shard', 'terminate-batch'] as const),
   ]);
   if (kind === 'none') {
     return [];
@@ -118,8 +105,8 @@ function planActions(random: Random, { terminatesBatches }: PlanOptions): Client
 
 function planUpstream(random: Random): UpstreamPhase[] {
   const base = {
-    latencyMs: pick(random, [2, 10, 30, 80]),
-    slotsMax: pick(random, [16, 48, 64, 256]),
+    latencyMs: pick(random, [5, 20, 50, 100]),
+    slotsMax: pick(random, [32, 64, 128, 256]),
     isDown: false,
     isRateLimited: false,
   };

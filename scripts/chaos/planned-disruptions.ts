@@ -14,7 +14,8 @@ export type DisruptionKind = (typeof disruptionKinds)[number];
 export interface PlannedDisruption {
   readonly target: Target;
   readonly kind: DisruptionKind;
-  /** From the start of the seed. */
+  /** What `atMs` counts from: the start of the seed, or the first answers that a client sees. */
+  readonly from: 'start' | 'answers';
   readonly atMs: number;
   readonly pauseMs: number;
 }
@@ -41,18 +42,25 @@ function planOne(random: Random): PlannedDisruption {
   return {
     target,
     kind,
-    atMs: integer(random, 0, lastAtMs),
+    ...planTime(random),
     pauseMs: random() < 0.4 ? 0 : integer(random, 100, 3_000),
   };
 }
 
+function planTime(random: Random): Pick<PlannedDisruption, 'from' | 'atMs'> {
+  return random() < 0.4
+    ? { from: 'start', atMs: integer(random, 0, lastAtMs) }
+    : { from: 'answers', atMs: integer(random, 0, lastAtMs / 2) };
+}
+
 /** Several at once, sometimes everything. */
 function planStorm(random: Random): PlannedDisruption[] {
-  const atMs = integer(random, 500, 5_000);
+  const { from, atMs } = planTime(random);
   const hit = random() < 0.4 ? targets : targets.filter(() => random() < 0.5);
   return hit.map((target) => ({
     target,
     kind: 'kill',
+    from,
     atMs: atMs + integer(random, 0, 200),
     pauseMs: integer(random, 0, 2_000),
   }));
@@ -63,7 +71,8 @@ function planZombie(random: Random): PlannedDisruption {
   return {
     target: pick(random, ['worker-1', 'worker-2'] as const),
     kind: 'freeze',
-    atMs: integer(random, 500, 3_000),
+    from: 'answers',
+    atMs: integer(random, 0, 2_000),
     pauseMs: integer(random, longFreezeMs.min, longFreezeMs.max),
   };
 }

@@ -1,22 +1,23 @@
 /** Runs seeds one after another on one stack, judges each, and keeps what is needed of failed ones. */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { say } from '../cli/run-program';
 import { projectRoot } from '../local/project-root';
 import { check, type Problem } from './checkers';
 import type { Observation } from './observation';
-import { planSeed, type PlanOptions } from './plan';
+import { planSeed } from './plan';
 import { runSeed } from './run-seed';
 import { toSeedReport, type SeedReport } from './seed-report';
 import { ChaosWorld } from './world';
 
-export interface ChaosOptions extends PlanOptions {
+export interface ChaosOptions {
   readonly seeds: Iterable<number>;
   /** No seed is begun later than this, in `performance.now()` time. */
   readonly until: number;
   /** Given up when it is aborted; what runs is stopped. */
   readonly signal: AbortSignal;
   readonly onSeed: (report: SeedReport) => void;
+  /** Lines for people: one for each seed, and more for a failed one. */
+  readonly tell: (line: string) => void;
 }
 
 export interface ChaosRun {
@@ -47,13 +48,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosRun> {
 
 async function runOne(world: ChaosWorld, seed: number, options: ChaosOptions): Promise<SeedReport> {
   const started = performance.now();
-  const seen = await runSeed(world, planSeed(seed, options), options.signal);
+  const seen = await runSeed(world, planSeed(seed), options.signal);
   const problems = check(seen);
   const durationMs = Math.round(performance.now() - started);
   const report = toSeedReport(seen, { problems, durationMs });
-  say(describeSeed(report));
+  options.tell(describeSeed(report));
   if (problems.length > 0) {
-    sayProblems(seed, problems, keepEvidence(world, seen, problems));
+    const folder = keepEvidence(world, seen, problems);
+    describeProblems(seed, problems, folder).forEach(options.tell);
   }
   return report;
 }
@@ -73,12 +75,12 @@ function describeSeed(report: SeedReport): string {
   ].join(' · ');
 }
 
-function sayProblems(seed: number, problems: readonly Problem[], folder: string): void {
-  for (const { checker, what } of problems.slice(0, shownMax)) {
-    say(`  ${checker}: ${what}`);
-  }
-  say(`  logs and files: ${folder}`);
-  say(`  again: npm run chaos -- --seeds 1 --seed ${seed}`);
+function describeProblems(seed: number, problems: readonly Problem[], folder: string): string[] {
+  return [
+    ...problems.slice(0, shownMax).map(({ checker, what }) => `  ${checker}: ${what}`),
+    `  logs and files: ${folder}`,
+    `  again: npm run chaos -- --seeds 1 --seed ${seed}`,
+  ];
 }
 
 /** Logs of the run so far, and the files and the course of the failed seed. */

@@ -1,4 +1,5 @@
 /** Runs one seed on the stack and returns what was seen. */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BatchClient } from './batch-client';
 import { makeInput } from './batch-input';
@@ -24,6 +25,8 @@ export async function runSeed(
   given: AbortSignal,
 ): Promise<Observation> {
   const signal = AbortSignal.any([given, AbortSignal.timeout(seedTimeoutMs)]);
+  // Every wait of a seed listens to it.
+  setMaxListeners(0, signal);
   const startedAt = Date.now();
   const journalStart = world.journalSize();
   world.disruptor.reset();
@@ -32,7 +35,8 @@ export async function runSeed(
   const clients = Promise.allSettled(runs.map(({ client }) => client.run()));
   const over = new AbortController();
   const upstream = behave(world, plan.upstream, over.signal);
-  await world.disruptor.carryOut(plan.disruptions, signal);
+  const answers = Promise.any([...runs.map(({ client }) => client.answers), clients]);
+  await world.disruptor.carryOut(plan.disruptions, answers, signal);
   const stuck = (await clients).flatMap((run) =>
     run.status === 'rejected' ? [String(run.reason)] : [],
   );

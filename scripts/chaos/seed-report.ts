@@ -4,6 +4,7 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { projectRoot } from '../local/project-root';
 import { checkers, type CheckerName, type Problem } from './checkers';
+import { countsLostMax } from './checkers/lifecycle';
 import { repeatsOf } from './checkers/requests';
 import { finalBatch, type Observation } from './observation';
 
@@ -26,6 +27,8 @@ export interface SeedReport {
   readonly requests: number;
   /** Of these, sent again after they had been answered. */
   readonly repeats: number;
+  /** Lines by which the counts of a batch went down at most, from one poll to the next. */
+  readonly countsLost: number;
 }
 
 export function toSeedReport(
@@ -46,6 +49,7 @@ export function toSeedReport(
     ),
     requests: journal.filter(({ kind }) => kind === 'request').length,
     repeats: repeatsOf(seen).length,
+    countsLost: countsLostMax(seen),
   };
 }
 
@@ -88,6 +92,7 @@ export function summaryOf(reports: readonly SeedReport[]): Record<string, unknow
     actions: merged(({ actions }) => actions),
     upstream_requests: sum(({ requests }) => requests),
     answered_requests_sent_again: sum(({ repeats }) => repeats),
+    counts_lost_at_most: Math.max(0, ...newest.map(({ countsLost }) => countsLost)),
     seconds: Math.round(sum(({ durationMs }) => durationMs) / 1_000),
     seconds_per_seed: Number(
       (sum(({ durationMs }) => durationMs) / 1_000 / newest.length).toFixed(1),

@@ -14,6 +14,8 @@ const intervalMs = 500;
 
 export class StoreWatch {
   private readonly store;
+  /** Keys that a seed has been blamed for; those after it are not. */
+  private readonly reported = new Set<string>();
 
   constructor(
     private readonly stack: Stack,
@@ -28,6 +30,7 @@ export class StoreWatch {
     for (;;) {
       const found = await this.look(batchIds);
       if (found.length === 0 || Date.now() > deadline) {
+        found.forEach(({ key }) => this.reported.add(key));
         return found;
       }
       await delay(intervalMs, undefined, { signal });
@@ -51,13 +54,10 @@ export class StoreWatch {
     const files = await this.files();
     const { items } = await this.store.list('', { limit: 1_000_000 });
     const known = { batchIds, fileIds: new Set(files.keys()) };
-    return [
-      ...findLeftovers(
-        items.map(({ key }) => key),
-        known,
-      ),
-      ...this.unfinishedUploads(),
-    ];
+    const keys = items.map(({ key }) => key);
+    return [...findLeftovers(keys, known), ...this.unfinishedUploads()].filter(
+      ({ key }) => !this.reported.has(key),
+    );
   }
 
   /** MinIO keeps the parts of unfinished uploads in folders of its own. */

@@ -116,11 +116,9 @@ export function countsAddUp(seen: Observation): string[] {
  */
 export function countsNeverGoDown(seen: Observation): string[] {
   const bound = flushBound(seen);
-  return perPair(seen, ({ before, after, at }) => {
-    const loss = (name: 'completed' | 'failed'): number =>
-      (before.request_counts?.[name] ?? 0) - (after.request_counts?.[name] ?? 0);
-    const lost = Math.max(loss('completed'), loss('failed'));
-    const allowed = bound(at);
+  return perPair(seen, (pair) => {
+    const lost = countsLost(pair);
+    const allowed = bound(pair.at);
     return lost <= allowed
       ? []
       : [`lost ${lost} lines of its counts, ${allowed} at most are right`];
@@ -169,6 +167,17 @@ function allowedEnds({ plan, input, actions }: BatchObservation): string[] {
   ];
 }
 
+/** Lines by which the counts of a batch went down at most, from one poll to the next. */
+export function countsLostMax(seen: Observation): number {
+  return Math.max(0, ...seen.batches.flatMap(({ polls }) => pairsOf(polls).map(countsLost)));
+}
+
+function countsLost({ before, after }: Pair): number {
+  const loss = (name: 'completed' | 'failed'): number =>
+    (before.request_counts?.[name] ?? 0) - (after.request_counts?.[name] ?? 0);
+  return Math.max(loss('completed'), loss('failed'));
+}
+
 interface Pair {
   readonly before: Batch;
   readonly after: Batch;
@@ -176,12 +185,14 @@ interface Pair {
 }
 
 function perPair(seen: Observation, check: (pair: Pair) => string[]): string[] {
-  return perBatch(seen, ({ polls }) =>
-    polls.slice(1).flatMap((poll: Poll, index) => {
-      const before = polls[index]?.batch;
-      return before === undefined ? [] : check({ before, after: poll.batch, at: poll.at });
-    }),
-  );
+  return perBatch(seen, ({ polls }) => pairsOf(polls).flatMap(check));
+}
+
+function pairsOf(polls: readonly Poll[]): Pair[] {
+  return polls.slice(1).flatMap(({ batch: after, at }, index) => {
+    const before = polls[index]?.batch;
+    return before === undefined ? [] : [{ before, after, at }];
+  });
 }
 
 const shownMax = 3;

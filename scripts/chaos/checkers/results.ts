@@ -158,7 +158,7 @@ export function badLinesReported(seen: Observation): string[] {
 }
 
 /** Its input was not found to be valid, so there is nothing to say about its requests. */
-export function hasNoFiles(batch: BatchObservation): boolean {
+function hasNoFiles(batch: BatchObservation): boolean {
   const final = finalBatch(batch);
   return final?.status === 'failed' || (final?.request_counts?.total ?? 0) === 0;
 }
