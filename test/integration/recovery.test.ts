@@ -37,6 +37,8 @@ afterAll(async () => {
   await connection.close();
 });
 
+/** Of the simulated upstream, as the stack sets it up. */
+const inFlightMax = 64;
 const slowLines = (count: number): string[] => chatLines(count, (index) => `[[slow:400]] ${index}`);
 
 async function running(lines: readonly string[]): Promise<Batch> {
@@ -99,9 +101,9 @@ describe('a batch whose workflow somebody terminates', () => {
     const { output, errors } = await checkedResults(client, batch, lines);
     expect(output.length).toBeGreaterThanOrEqual(seen.request_counts?.completed ?? NaN);
     expect(new Set(errors.map(({ error }) => error?.code))).toEqual(new Set(['batch_cancelled']));
-    // What was in flight was waited for: the upstream has been asked for nothing else.
-    expect(await upstreamRequests()).toBe(output.length);
-    expect(askedBefore).toBeLessThanOrEqual(output.length);
+    // What was in flight was waited for: hardly an answer came too late to be kept.
+    expect((await upstreamRequests()) - output.length).toBeLessThanOrEqual(inFlightMax);
+    expect(output.length).toBeGreaterThanOrEqual(askedBefore - inFlightMax);
     await cleanedUp(seen.id);
   });
 
@@ -202,7 +204,6 @@ describe('a Temporal that has lost its database', () => {
     expect(batch.status).toBe('completed');
     const { output } = await checkedResults(client, batch, lines);
     expect(output).toHaveLength(lines.length);
-    const inFlightMax = 64;
     expect((await upstreamRequests()) - asked).toBeLessThanOrEqual(lines.length + inFlightMax);
     const { memo } = await temporal.workflow.getHandle(seen.id).describe();
     expect(memo).toMatchObject({ recoveredFrom: 'missing' });
