@@ -51,8 +51,15 @@ module.exports = {
     {
       name: 'minio-lives-in-one-file',
       severity: 'error',
-      comment: 'Any S3 client could take its place. The benchmark compares uploads with it.',
-      from: { pathNot: ['^src/storage/minio-object-store\\.ts$', '^bench/store-puts\\.ts$'] },
+      comment:
+        'Any S3 client could take its place. The benchmark compares uploads with it, and tests set a quota with it.',
+      from: {
+        pathNot: [
+          '^src/storage/minio-object-store\\.ts$',
+          '^bench/store-puts\\.ts$',
+          '^test/support/bucket-quota\\.ts$',
+        ],
+      },
       to: { path: '^node_modules/minio/' },
     },
     {

@@ -60,6 +60,9 @@ export const defaultTimeouts: StoreTimeouts = {
 /** Connections for everything but streamed reads, which are as many as there are readers. */
 const socketsMax = 64;
 
+/** Waits without a word. */
+const nobody: OutageListener = { onOutage: () => undefined, onRecovery: () => undefined };
+
 /** S3: keys of one DeleteObjects call. */
 const deleteKeysMax = 1_000;
 
@@ -74,9 +77,9 @@ export interface MinioObjectStore extends ObjectStore {
 export function createMinioObjectStore(
   config: StoreConfig,
   patience: StorePatience = defaultTimeouts,
-  listener?: OutageListener,
+  listener: OutageListener = nobody,
 ): MinioObjectStore {
-  return new S3ObjectStore(config, patience, listener && new OutageWatch(listener));
+  return new S3ObjectStore(config, patience, new OutageWatch(listener));
 }
 
 type Attempt<T> = (attemptNumber: number) => Promise<T>;
@@ -101,7 +104,7 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   constructor(
     config: StoreConfig,
     private readonly patience: StorePatience,
-    private readonly outages: OutageWatch | undefined,
+    private readonly outages: OutageWatch,
   ) {
     const isSecure = config.endpoint.startsWith('https:');
     const paced = { isSecure, socketsMax, isPacedByReader: false };
@@ -357,23 +360,20 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     return await this.retry(what, this.transfers, call);
   }
 
-  private async retry<T>(what: string, { retryMs }: StoreTimeouts, call: Attempt<T>): Promise<T> {
-    const { waitsForRoom = false } = this.patience;
-    return await withRetry(what, { retryMs, waitsForRoom }, async (attemptNumber) => {
-      try {
-        const result = await call(attemptNumber);
-        this.outages?.onSuccess();
-        return result;
-      } catch (error) {
-        const cause = fromMinio(error);
-        if (cause instanceof StoreRefusal && !cause.isForRoom) {
-          this.outages?.onSuccess();
-        } else {
-          this.outages?.onFailure(cause);
-        }
-        throw cause;
-      }
-    });
+  private async retry<T>(what: string, timeouts: StoreTimeouts, call: Attempt<T>): Promise<T> {
+    const policy = { ...this.patience, retryMs: timeouts.retryMs };
+    return await this.outages.during(
+      async (onFailure) =>
+        await withRetry(what, policy, async (attemptNumber) => {
+          try {
+            return await call(attemptNumber);
+          } catch (error) {
+            const cause = fromMinio(error);
+            onFailure(cause);
+            throw cause;
+          }
+        }),
+    );
   }
 
   private async request(

@@ -1,35 +1,56 @@
-/** Notices that a server does not do what it should for longer than a moment, and that it does again. */
+/** Notices calls that wait for a server for longer than a moment. */
 
 export interface OutageListener {
-  /** Called once an outage has lasted some seconds; `cause` is what the latest call ended with. */
+  /** Called once some call has failed for seconds; `cause` is what its latest attempt ended with. */
   onOutage(cause: unknown): void;
-  /** Called at the first call that succeeds after it. */
+  /** Called when the last of the calls that had to wait has succeeded. */
   onRecovery(outageMs: number): void;
 }
 
 /** Restarts of a server pass unnoticed. */
 const outageMsMin = 3_000;
 
+interface CallState {
+  failingSince: number | undefined;
+  isWaiting: boolean;
+}
+
 export class OutageWatch {
-  private failingSince: number | undefined;
-  private isTold = false;
+  private waitingCount = 0;
+  private outageStart = 0;
 
   constructor(private readonly listener: OutageListener) {}
 
-  onFailure(cause: unknown): void {
-    const now = performance.now();
-    this.failingSince ??= now;
-    if (!this.isTold && now - this.failingSince >= outageMsMin) {
-      this.isTold = true;
-      this.listener.onOutage(cause);
+  /** Runs a call; whoever makes its attempts tells of those that fail. */
+  async during<T>(call: (onFailure: (cause: unknown) => void) => Promise<T>): Promise<T> {
+    const state: CallState = { failingSince: undefined, isWaiting: false };
+    try {
+      const result = await call((cause) => {
+        this.onFailure(state, cause);
+      });
+      if (state.isWaiting && this.waitingCount === 1) {
+        this.listener.onRecovery(performance.now() - this.outageStart);
+      }
+      return result;
+    } finally {
+      this.waitingCount -= state.isWaiting ? 1 : 0;
     }
   }
 
-  onSuccess(): void {
-    if (this.isTold && this.failingSince !== undefined) {
-      this.listener.onRecovery(performance.now() - this.failingSince);
+  private onFailure(state: CallState, cause: unknown): void {
+    const now = performance.now();
+    state.failingSince ??= now;
+    if (!state.isWaiting && now - state.failingSince >= outageMsMin) {
+      state.isWaiting = true;
+      this.begin(state.failingSince, cause);
     }
-    this.failingSince = undefined;
-    this.isTold = false;
+  }
+
+  private begin(failingSince: number, cause: unknown): void {
+    if (this.waitingCount === 0) {
+      this.outageStart = failingSince;
+      this.listener.onOutage(cause);
+    }
+    this.waitingCount += 1;
   }
 }

@@ -1,5 +1,8 @@
 /** The object store while its server is killed, frozen, gone or not ours. */
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,7 +12,8 @@ import {
   type MinioObjectStore,
   type StoreTimeouts,
 } from '../../src/storage/minio-object-store';
-import { StoreFault, type ObjectStore } from '../../src/storage/object-store';
+import { StoreFault, StoreFull, type ObjectStore } from '../../src/storage/object-store';
+import { setBucketQuota } from '../support/bucket-quota';
 import { LossyProxy } from '../support/lossy-proxy';
 import { MinioServer } from '../support/minio';
 import { MIB, openRead } from './suites/support';
@@ -358,6 +362,60 @@ describe('a store that cannot be used', () => {
     await expect(unusable.put('key', Buffer.from('x'))).rejects.toThrow(StoreFault);
     expect(performance.now() - started).toBeLessThan(hastyMsMax);
     unusable.close();
+  });
+});
+
+describe('a store without room', () => {
+  /** As MinIO writes it when its disk is full, with status 507. */
+  const diskFull =
+    '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>XMinioStorageFull</Code><Message>Storage backend has reached its minimum free drive threshold. Please delete a few objects to proceed.</Message><Key>key</Key><BucketName>longhaul-test</BucketName><Resource>/longhaul-test/key</Resource><RequestId>18EA19EFFFBC46D0</RequestId><HostId>dd9025bab4ad464b</HostId></Error>';
+
+  afterEach(async () => {
+    await setBucketQuota(server.config, null);
+  });
+
+  it.each([
+    ['put', async () => await store.put('full', Buffer.from('x'))],
+    [
+      'putStream',
+      async () => await store.putStream('full', Readable.from([Buffer.alloc(20 * MIB)])),
+    ],
+  ])('because of a quota refuses %s as full, and lets others read', async (_, write) => {
+    await store.put('kept', Buffer.from('x'));
+    await setBucketQuota(server.config, 1);
+    const uploads = server.unfinishedUploads();
+
+    await expect(write()).rejects.toThrow(StoreFull);
+    expect((await store.get('kept'))?.bytes.toString()).toBe('x');
+    expect(await store.get('full')).toBeUndefined();
+    expect(server.unfinishedUploads()).toBe(uploads);
+  });
+
+  it('is waited for by those who can', async () => {
+    const waiting = createMinioObjectStore(server.config, { ...patient, waitsForRoom: true });
+    await setBucketQuota(server.config, 1);
+    const refused = await store.put('waited', Buffer.from('x')).catch((error: unknown) => error);
+    const put = waiting.put('waited', Buffer.from('x'), { ifAbsent: true });
+    await setBucketQuota(server.config, null);
+
+    expect(refused).toBeInstanceOf(StoreFull);
+    expect(await put).toMatchObject({ sizeBytes: 1 });
+    waiting.close();
+  });
+
+  it('because of a full disk says the same', async () => {
+    const full = createServer((request, response) => {
+      request.resume();
+      response.writeHead(507, { 'content-type': 'application/xml' }).end(diskFull);
+    });
+    await once(full.listen(0, '127.0.0.1'), 'listening');
+    const { port } = full.address() as AddressInfo;
+    const endpoint = `http://127.0.0.1:${port}`;
+    const distant = createMinioObjectStore({ ...server.config, endpoint }, patient);
+
+    await expect(distant.put('key', Buffer.from('x'))).rejects.toThrow(StoreFull);
+    distant.close();
+    full.close();
   });
 });
 

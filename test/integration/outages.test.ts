@@ -11,7 +11,10 @@ import {
   type Batch,
 } from '../../scripts/local/batches';
 import type { SimulatedUpstream } from '../../scripts/simulated-upstream';
+import { logSizeBytes, readLogSince } from '../../scripts/local/logs';
 import type { Stack } from '../../scripts/local/stack';
+import { waitUntil } from '../../scripts/local/wait';
+import { setBucketQuota } from '../support/bucket-quota';
 import { checkedResults } from '../support/result-checks';
 import { useUpstreamStack } from '../support/upstream-stack';
 
@@ -28,6 +31,7 @@ const started = useUpstreamStack({});
 let stack: Stack;
 let upstream: SimulatedUpstream;
 let client: OpenAI;
+let logStart: number;
 
 beforeAll(() => {
   ({ stack, upstream } = started());
@@ -36,6 +40,7 @@ beforeAll(() => {
 
 beforeEach(() => {
   upstream.reset();
+  logStart = logSizeBytes(stack.workers[0]?.logFile ?? '');
 });
 
 afterEach(() => {
@@ -85,6 +90,15 @@ async function upload(): Promise<OpenAI.FileObject> {
   return await client.files.create({ file, purpose: 'batch' });
 }
 
+function requestFor({ id }: OpenAI.FileObject): OpenAI.BatchCreateParams {
+  return { input_file_id: id, endpoint: '/v1/chat/completions', completion_window: '24h' };
+}
+
+/** What the worker has logged since the test began. */
+function workerLog(): string {
+  return readLogSince(stack.workers[0]?.logFile ?? '', logStart);
+}
+
 function memoryBytesOf(pid: number): number {
   return Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)]).toString()) * 1024;
 }
@@ -96,11 +110,7 @@ it('while Temporal is down for longer than the heartbeat timeout, all but create
   const { id } = await runningBatch(lines);
 
   await kill('temporal');
-  const request = {
-    input_file_id: (await upload()).id,
-    endpoint: '/v1/chat/completions',
-    completion_window: '24h',
-  } as const;
+  const request = requestFor(await upload());
   const headers = { 'idempotency-key': 'during the outage' };
   const { request_counts: before } = await client.batches.retrieve(id);
   await Promise.all([
@@ -159,6 +169,34 @@ it('while MinIO is down, clients hear of it soon, and slices wait without losing
   expect(upstream.stats().requests).toBe(requestsDuring);
   expect(memoryBytesOf(worker?.pid ?? NaN) - memoryBefore).toBeLessThan(200_000_000);
   await start('minio');
+
+  const batch = await waitForEnd(client, id, 90_000);
+  expect(batch.status).toBe('completed');
+  expect((await checkedResults(client, batch, lines)).errors).toEqual([]);
+  expect(upstream.stats().repeats).toBe(0);
+});
+
+it('while the store is full, slices wait, and clients can read but not write', async () => {
+  const lines = slowLines(300);
+  const input = await upload();
+  const { id } = await runningBatch(lines);
+
+  await setBucketQuota(stack.store, 1);
+  const refused: readonly (() => Promise<unknown>)[] = [
+    async () => await upload(),
+    async () => await client.batches.create(requestFor(input)),
+    async () => await client.batches.cancel(id),
+  ];
+  for (const call of refused) {
+    const error: unknown = await call().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ status: 507, type: 'server_error', code: 'storage_full' });
+  }
+  await waitUntil(() => workerLog().includes('waiting for the object store'), {
+    what: 'the worker to tell of it',
+    timeoutMs: 30_000,
+  });
+  expect((await client.batches.retrieve(id)).status).toBe('in_progress');
+  await setBucketQuota(stack.store, null);
 
   const batch = await waitForEnd(client, id, 90_000);
   expect(batch.status).toBe('completed');
