@@ -32,7 +32,7 @@ const clientRetriesMax = 20;
 export class BatchClient {
   readonly polls: Poll[] = [];
   readonly actions: DoneAction[] = [];
-  /** Resolves when the client first sees counts above zero. */
+  /** Resolves when the client first sees counts above zero, or the end. */
   readonly answers: Promise<void>;
   private onAnswers: () => void = () => undefined;
   private batchId: string | undefined;
@@ -132,7 +132,7 @@ export class BatchClient {
     for (;;) {
       const batch = await this.persist('poll', () => openai.batches.retrieve(batchId));
       this.polls.push({ at: Date.now(), batch });
-      if ((batch.request_counts?.completed ?? 0) > 0) {
+      if ((batch.request_counts?.completed ?? 0) > 0 || isTerminal(batch)) {
         this.onAnswers();
       }
       if (isTerminal(batch)) {
@@ -147,7 +147,8 @@ export class BatchClient {
     return last !== undefined && isTerminal(last.batch);
   }
 
-  private async act({ kind, afterMs }: ClientAction): Promise<void> {
+  private async act({ kind, from, afterMs }: ClientAction): Promise<void> {
+    await (from === 'answers' ? this.answers : undefined);
     await delay(afterMs, undefined, { signal: this.context.signal });
     const outcome = this.isOver ? 'too late' : await this.persist(kind, () => this.actOnce(kind));
     this.actions.push({ kind, at: Date.now(), outcome });

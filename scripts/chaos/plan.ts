@@ -27,7 +27,8 @@ export interface BatchPlan {
 export interface ClientAction {
   readonly kind:
     'cancel' | 'cancel-workflow' | 'cancel-shard' | 'terminate-shard' | 'terminate-batch';
-  /** After the batch was created. */
+  /** What `afterMs` counts from: that the batch was created, or its first answers. */
+  readonly from: 'creation' | 'answers';
   readonly afterMs: number;
 }
 
@@ -38,7 +39,7 @@ export interface UpstreamPhase {
 }
 
 /** Beside `24h`; the API has to be started with these. */
-export const shortWindows = ['3s', '6s', '10s'] as const;
+export const shortWindows = ['4s', '9s', '14s'] as const;
 
 export function planSeed(seed: number): SeedPlan {
   const random = randomFrom(`plan ${seed}`);
@@ -72,16 +73,19 @@ function planBatch({ name, random, share }: BatchWish): BatchPlan {
       : Math.ceil(integer(random, 300, 3_500) * share),
     isInvalid,
     hasPoison: random() < 0.15,
-    completionWindow: dice < 0.15 ? pick(random, shortWindows) : '24h',
+    completionWindow: dice < 0.12 ? pick(random, shortWindows) : '24h',
     repeatsBy: random() < 0.7 ? 'key' : 'client',
-    actions: dice < 0.15 ? [] : planActions(random),
+    actions: dice < 0.12 ? [] : planActions(random),
   };
 }
 
 function planActions(random: Random): ClientAction[] {
-  const afterMs = integer(random, 0, 6_000);
+  const time = {
+    from: random() < 0.3 ? ('creation' as const) : ('answers' as const),
+    afterMs: integer(random, 0, 3_000),
+  };
   const kind = pick(random, [
-    ...(['none', 'none', 'none', 'none', 'none', 'none', 'none'] as const),
+    ...Array.from({ length: 14 }, () => 'none' as const),
     ...(['cancel', 'cancel', 'cancel-twice', 'cancel-workflow', 'both'] as const),
     ...(['cancel-shard', 'terminate-shard', 'terminate-batch'] as const),
   ]);
@@ -90,17 +94,17 @@ function planActions(random: Random): ClientAction[] {
   }
   if (kind === 'cancel-twice') {
     return [
-      { kind: 'cancel', afterMs },
-      { kind: 'cancel', afterMs: afterMs + integer(random, 0, 1_500) },
+      { kind: 'cancel', ...time },
+      { kind: 'cancel', ...time, afterMs: time.afterMs + integer(random, 0, 1_500) },
     ];
   }
   if (kind === 'both') {
     return [
-      { kind: 'cancel', afterMs },
-      { kind: 'cancel-workflow', afterMs: integer(random, 0, 6_000) },
+      { kind: 'cancel', ...time },
+      { kind: 'cancel-workflow', ...time, afterMs: integer(random, 0, 3_000) },
     ];
   }
-  return [{ kind, afterMs }];
+  return [{ kind, ...time }];
 }
 
 function planUpstream(random: Random): UpstreamPhase[] {

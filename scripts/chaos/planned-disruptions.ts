@@ -48,7 +48,7 @@ function planOne(random: Random): PlannedDisruption {
 }
 
 function planTime(random: Random): Pick<PlannedDisruption, 'from' | 'atMs'> {
-  return random() < 0.4
+  return random() < 0.3
     ? { from: 'start', atMs: integer(random, 0, lastAtMs) }
     : { from: 'answers', atMs: integer(random, 0, lastAtMs / 2) };
 }

@@ -22,39 +22,22 @@ const calm: UpstreamControl = {
 export async function runSeed(
   world: ChaosWorld,
   plan: SeedPlan,
-  given: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Observation> {
-  const signal = AbortSignal.any([given, AbortSignal.timeout(seedTimeoutMs)]);
-  // Every wait of a seed listens to it.
-  setMaxListeners(0, signal);
   const startedAt = Date.now();
   const journalStart = world.journalSize();
   world.disruptor.reset();
-  const apiFaults: string[] = [];
-  const runs = plan.batches.map((batch) => prepareBatch(world, batch, { signal, apiFaults }));
-  const clients = Promise.allSettled(runs.map(({ client }) => client.run()));
-  const over = new AbortController();
-  const upstream = behave(world, plan.upstream, over.signal);
-  const answers = Promise.any([...runs.map(({ client }) => client.answers), clients]);
-  await world.disruptor.carryOut(plan.disruptions, answers, signal);
-  const stuck = (await clients).flatMap((run) =>
-    run.status === 'rejected' ? [String(run.reason)] : [],
-  );
-  over.abort();
-  await upstream;
-  given.throwIfAborted();
+  const faults: string[] = [];
+  const runs = await disturb(world, plan, { signal, faults });
   for (const { client } of runs) {
     if (client.id !== undefined) {
       world.batchIds.add(client.id);
     }
   }
-  const batches = await Promise.all(runs.map((run) => observe(run, given)));
-  await deleteFiles(
-    world,
-    runs.map(({ client }) => client),
-    plan,
-  );
-  const leftovers = await world.store.leftovers(world.batchIds, given);
+  const batches = await Promise.all(runs.map((run) => observe(run, { signal, faults })));
+  const clients = runs.map(({ client }) => client);
+  await orNote(deleteFiles(world, clients, plan), { signal, faults });
+  const leftovers = await world.store.leftovers(world.batchIds, signal);
   return {
     plan,
     startedAt,
@@ -62,9 +45,48 @@ export async function runSeed(
     disruptions: [...world.disruptor.disruptions],
     crashes: [...world.disruptor.crashes],
     journal: world.journalSince(journalStart),
-    apiFaults: [...apiFaults, ...stuck],
+    apiFaults: faults,
     leftovers,
   };
+}
+
+/** What is told of a seed beside its observations, and what gives it up. */
+interface Course {
+  readonly signal: AbortSignal;
+  /** Grows by what goes wrong. */
+  readonly faults: string[];
+}
+
+/** The part of a seed in which things happen. Afterwards all processes run. */
+async function disturb(world: ChaosWorld, plan: SeedPlan, course: Course): Promise<BatchRun[]> {
+  const { signal, faults } = course;
+  const timed = AbortSignal.any([signal, AbortSignal.timeout(seedTimeoutMs)]);
+  // Every wait of a seed listens to it.
+  setMaxListeners(0, timed);
+  const runs = plan.batches.map((batch) => prepareBatch(world, batch, { signal: timed, faults }));
+  const clients = Promise.all(runs.map(({ client }) => orNote(client.run(), course)));
+  const answers = Promise.any([...runs.map(({ client }) => client.answers), clients]);
+  const over = new AbortController();
+  const upstream = behave(world, plan.upstream, over.signal);
+  try {
+    await world.disruptor.carryOut(plan.disruptions, answers, signal);
+    await clients;
+  } finally {
+    over.abort();
+    await upstream;
+  }
+  return runs;
+}
+
+/** What a client could not do is a finding; only a seed that is given up is an error. */
+async function orNote<T>(work: Promise<T>, { signal, faults }: Course): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    signal.throwIfAborted();
+    faults.push(String(error));
+    return undefined;
+  }
 }
 
 interface BatchRun {
@@ -73,36 +95,31 @@ interface BatchRun {
   readonly client: BatchClient;
 }
 
-function prepareBatch(
-  world: ChaosWorld,
-  plan: BatchPlan,
-  { signal, apiFaults }: { readonly signal: AbortSignal; readonly apiFaults: string[] },
-): BatchRun {
+function prepareBatch(world: ChaosWorld, plan: BatchPlan, { signal, faults }: Course): BatchRun {
   const input = makeInput({ ...plan, model: world.model });
   const { openai, temporal, runId } = world;
-  const onApiFault = (what: string): void => void apiFaults.push(what);
+  const onApiFault = (what: string): void => void faults.push(what);
   const client = new BatchClient({ openai, temporal, runId, signal, onApiFault }, plan, input);
   return { plan, input, client };
 }
 
 async function observe(
   { plan, input, client }: BatchRun,
-  signal: AbortSignal,
+  course: Course,
 ): Promise<BatchObservation> {
-  signal.throwIfAborted();
   const { polls, actions } = client;
   const batch = finalBatch({ polls });
   const [output, errors, listed] = await Promise.all([
-    client.download(batch?.output_file_id),
-    client.download(batch?.error_file_id),
-    client.countListed(),
+    orNote(client.download(batch?.output_file_id), course),
+    orNote(client.download(batch?.error_file_id), course),
+    orNote(client.countListed(), course),
   ]);
   return {
     plan,
     input,
     polls,
     actions,
-    listed,
+    listed: listed ?? 0,
     ...(output !== undefined && { output }),
     ...(errors !== undefined && { errors }),
   };

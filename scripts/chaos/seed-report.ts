@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { projectRoot } from '../local/project-root';
 import { checkers, type CheckerName, type Problem } from './checkers';
 import { countsLostMax } from './checkers/lifecycle';
-import { repeatsOf } from './checkers/requests';
+import { lostAnswerMs, repeatsOf } from './checkers/requests';
 import { finalBatch, type Observation } from './observation';
 
 export interface SeedReport {
@@ -27,6 +27,8 @@ export interface SeedReport {
   readonly requests: number;
   /** Of these, sent again after they had been answered. */
   readonly repeats: number;
+  /** How old the answers to these were at most when something was killed or stood still. */
+  readonly lostAnswerMs: number;
   /** Lines by which the counts of a batch went down at most, from one poll to the next. */
   readonly countsLost: number;
 }
@@ -49,6 +51,7 @@ export function toSeedReport(
     ),
     requests: journal.filter(({ kind }) => kind === 'request').length,
     repeats: repeatsOf(seen).length,
+    lostAnswerMs: lostAnswerMs(seen),
     countsLost: countsLostMax(seen),
   };
 }
@@ -92,6 +95,7 @@ export function summaryOf(reports: readonly SeedReport[]): Record<string, unknow
     actions: merged(({ actions }) => actions),
     upstream_requests: sum(({ requests }) => requests),
     answered_requests_sent_again: sum(({ repeats }) => repeats),
+    lost_answer_age_ms_at_most: Math.max(0, ...newest.map((one) => one.lostAnswerMs)),
     counts_lost_at_most: Math.max(0, ...newest.map(({ countsLost }) => countsLost)),
     seconds: Math.round(sum(({ durationMs }) => durationMs) / 1_000),
     seconds_per_seed: Number(

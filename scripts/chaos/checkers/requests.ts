@@ -107,6 +107,18 @@ export function repeatsOf(seen: Pick<Observation, 'journal'>): Repeat[] {
   return repeats;
 }
 
+/** How old a repeated answer was at most when the disruption began that can have cost it. */
+export function lostAnswerMs(seen: Observation): number {
+  const ages = repeatsOf(seen).map(({ answeredAt }) =>
+    Math.min(
+      ...seen.disruptions
+        .filter((one) => mayCostAnswers(one, answeredAt))
+        .map(({ from }) => Math.max(0, from - answeredAt)),
+    ),
+  );
+  return Math.max(0, ...ages.filter(Number.isFinite));
+}
+
 const passingRefusals = [401, 402, 403, 404, 408, 409, 425, 429];
 
 function isFinal(status = 0): boolean {

@@ -274,7 +274,7 @@ it('lets lines of a cancelled batch be given up', () => {
   const last = batch.polls.at(-1)?.batch;
   const seen = {
     ...withBatch({
-      plan: { ...batch.plan, actions: [{ kind: 'cancel', afterMs: 0 }] },
+      plan: { ...batch.plan, actions: [{ kind: 'cancel', from: 'answers', afterMs: 0 }] },
       actions: [{ kind: 'cancel', at: startedAt, outcome: 'cancelling' }],
       output: resultFile(kept.map(resultLine)),
       errors: resultFile(

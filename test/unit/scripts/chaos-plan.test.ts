@@ -62,10 +62,10 @@ describe('three hundred seeds', () => {
       'terminate-shard',
     ]);
     expect(seenIn(({ batches }) => batches.map((batch) => batch.completionWindow)).sort()).toEqual([
-      '10s',
+      '14s',
       '24h',
-      '3s',
-      '6s',
+      '4s',
+      '9s',
     ]);
   });
 });
