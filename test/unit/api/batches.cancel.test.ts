@@ -50,7 +50,7 @@ describe('cancel', () => {
 
   test.each([
     ['completed', 'finalizing'],
-    ['failed', 'failed'],
+    ['failed', 'finalizing'],
   ] as const)('loses against an end that is decided: %s', async (reason, status) => {
     const ref = await aBatch(api);
     await api.batches.apply(ref, passed);

@@ -53,7 +53,7 @@ const shown: Readonly<Record<BatchStatus, Row>> = {
     completed: 'finalizing',
     cancelled: 'cancelling',
     expired: 'finalizing',
-    failed: 'in_progress',
+    failed: 'finalizing',
   },
   finalizing: always('finalizing'),
   cancelling: always('cancelling'),
@@ -77,7 +77,7 @@ const cancels: Readonly<Record<BatchStatus, Row>> = {
     completed: '409 finalizing',
     cancelled: '200 cancelling',
     expired: '409 finalizing',
-    failed: '409 failed',
+    failed: '409 finalizing',
   },
   finalizing: always('409 finalizing'),
   cancelling: {
