@@ -159,6 +159,7 @@ function findingsOf(
     service: {
       run: 'with kills',
       ...describe(disturbed, parameters),
+      answered_by_second: disturbed.stats.answeredBySecond,
       kills: kills.map((kill) => ({
         worker: kill.worker,
         at_seconds: kill.at,

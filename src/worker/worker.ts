@@ -51,6 +51,12 @@ const controlActivitiesMax = 32;
 const notificationsMax = 32;
 /** So that a cancel and a dead worker are noticed within seconds, whatever the heartbeat timeout. */
 const heartbeatThrottleMsMax = 2_000;
+/**
+ * A workflow that a dead worker had in memory waits this long at its next event before another worker
+ * may have it; by default ten seconds, in which a batch starts no further shard. Too short costs no
+ * more than reading its history again.
+ */
+const stickyTimeoutMs = 1_000;
 /** Committing and returning take a moment after the grace for requests in flight is over. */
 const drainMs = 15_000;
 const connectRetryMs = 1_000;
@@ -220,6 +226,7 @@ async function createWorkers(
         workflowBundle: { codePath: workflowBundlePath },
         activities: { ...createControlActivities(deps), ...notifications },
         maxCachedWorkflows: cachedWorkflowsMax,
+        stickyQueueScheduleToStartTimeout: stickyTimeoutMs,
         maxConcurrentActivityTaskExecutions: controlActivitiesMax,
       }),
       Worker.create({
