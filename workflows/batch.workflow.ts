@@ -59,6 +59,9 @@ const cancelSignal = defineSignal(cancelSignalName);
 /** Around the call, not within: awaiting it alone would already change the order of commands. */
 const notificationsPatch = 'notifications';
 
+/** A timer of no time would let shards start before it fires. */
+const lateStartPatch = 'late-start';
+
 /** Between two runs of a child that ended without a seal, so that a fault does not become a storm. */
 const childRerunDelay = '5s';
 
@@ -153,6 +156,10 @@ class BatchRun {
 
   private startExpiryTimer(): void {
     const remainingMs = Math.max(0, this.input.batch.expiresAt * 1000 - Date.now());
+    if (remainingMs === 0 && patched(lateStartPatch)) {
+      this.ask('expired');
+      return;
+    }
     void this.expiry
       .run(async () => {
         await sleep(remainingMs, { summary: 'completion window' });

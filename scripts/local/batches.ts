@@ -81,7 +81,7 @@ const terminalStatuses: readonly Batch['status'][] = [
   'expired',
 ];
 
-function isTerminal(batch: Batch): boolean {
+export function isTerminal(batch: Batch): boolean {
   return terminalStatuses.includes(batch.status);
 }
 

@@ -1,4 +1,3 @@
-import { Client, Connection } from '@temporalio/client';
 import OpenAI from 'openai';
 import {
   chatLines,
@@ -13,15 +12,8 @@ import { checkedResults } from '../support/result-checks';
 
 const stack = useStack({ apiEnv: { LONGHAUL_COMPLETION_WINDOWS: '24h,4s' } });
 let client: OpenAI;
-let connection: Connection;
-let temporal: Client;
-beforeAll(async () => {
+beforeAll(() => {
   client = clientOf(stack());
-  connection = await Connection.connect({ address: stack().temporal.address });
-  temporal = new Client({ connection, namespace: stack().temporal.namespace });
-});
-afterAll(async () => {
-  await connection.close();
 });
 
 const slowLines = chatLines(4_000, (index) => `[[slow:400]] ${index}`);
@@ -66,31 +58,6 @@ describe('a batch that is cancelled while it runs', () => {
     const finished = await waitForEnd(client, (await createBatch(client, chatLines(2))).id);
     await expect(client.batches.cancel(finished.id)).rejects.toThrow(OpenAI.ConflictError);
   });
-
-  it('works the same through Cancel in the Web UI', async () => {
-    const { id } = await createBatch(client, slowLines);
-    await someAnswers(id);
-    await temporal.workflow.getHandle(id).cancel();
-    const batch = await waitForEnd(client, id);
-    expect(batch.status).toBe('cancelled');
-    const { output } = await checkedResults(client, batch, slowLines);
-    expect(output.length).toBeGreaterThan(0);
-  });
-
-  it('works when the signal is lost, because the end object alone decides', async () => {
-    const lines = chatLines(11_000, (index) => `[[slow:400]] ${index}`);
-    const { id } = await createBatch(client, lines);
-    await someAnswers(id);
-    stack().process('temporal').kill('SIGSTOP');
-    try {
-      expect((await client.batches.cancel(id)).status).toBe('cancelling');
-    } finally {
-      stack().process('temporal').kill('SIGCONT');
-    }
-    const batch = await waitForEnd(client, id, 90_000);
-    expect(batch.status).toBe('cancelled');
-    await checkedResults(client, batch, lines);
-  });
 });
 
 describe('a batch whose completion window ends', () => {
@@ -103,19 +70,5 @@ describe('a batch whose completion window ends', () => {
     const { output, errors } = await checkedResults(client, batch, slowLines);
     expect(output.length).toBeGreaterThan(0);
     expect(new Set(errors.map(({ error }) => error?.code))).toEqual(new Set(['batch_expired']));
-  });
-});
-
-describe('a shard workflow that somebody ends by hand', () => {
-  it.each(['terminate', 'cancel'] as const)('with %s loses no line', async (how) => {
-    const lines = chatLines(600, (index) => `[[slow:300]] ${index}`);
-    const { id } = await createBatch(client, lines);
-    await someAnswers(id);
-    const child = temporal.workflow.getHandle(`${id}/shard-00000`);
-    await (how === 'terminate' ? child.terminate('by hand') : child.cancel());
-    const batch = await waitForEnd(client, id, 90_000);
-    expect(batch.status).toBe('completed');
-    const { output } = await checkedResults(client, batch, lines);
-    expect(output).toHaveLength(600);
   });
 });
