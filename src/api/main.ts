@@ -40,6 +40,7 @@ async function main(): Promise<void> {
   const config = loadApiConfig(process.env);
   const served = loadServed(config.upstreamsFile);
   const logger = createLogger('longhaul-api', config.logLevel);
+  const toldToStop = ownSignals(logger);
   const store = createMinioObjectStore(config.store, storePatience);
   const runner = new TemporalBatchRunner(config.temporal, identityOf('api', process.pid));
   await store.ensureBucket();
@@ -76,7 +77,7 @@ async function main(): Promise<void> {
   if (isOpen) {
     logger.warn('there is no API key: whoever reaches this machine may do everything');
   }
-  await toldToStop(logger);
+  await toldToStop();
   await app.close(shutdownGraceMs);
   await runner.close();
   store.close();
@@ -100,12 +101,25 @@ async function needsNoKey(config: ApiConfig, projects: ProjectStore): Promise<bo
   return true;
 }
 
-async function toldToStop(logger: Logger): Promise<void> {
-  const signal = await new Promise<string>((resolve) => {
-    process.once('SIGTERM', resolve);
-    process.once('SIGINT', resolve);
-  });
-  logger.info({ signal }, 'api is stopping');
+/**
+ * Makes this the one owner of signals. Terminals and supervisors send several: the first one counts.
+ *
+ * @returns a promise of the signal to stop, to be asked for once the process serves: before that, a
+ *   signal just ends it.
+ */
+function ownSignals(logger: Logger): () => Promise<void> {
+  let stop = (): void => process.exit(0);
+  const onSignal = (signal: string): void => {
+    logger.info({ signal }, 'api is stopping');
+    stop();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  return async () => {
+    await new Promise<void>((resolve) => {
+      stop = resolve;
+    });
+  };
 }
 
 /** What Node throws when it cannot listen. */

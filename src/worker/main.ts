@@ -1,18 +1,30 @@
-/** The worker process: settings in, ports made, workers run until the process is told to stop. */
+/**
+ * The worker process: settings in, ports made, workers run until the process is told to stop.
+ *
+ * It owns SIGTERM and SIGINT, and nothing else does. The first one makes it commit and hand over; one
+ * more changes nothing, because terminals and supervisors send several. It ends with 0 when everything
+ * was handed over, with 1 when it has failed, or could not hand over in time: then others go on as
+ * after a crash, and only what was in flight or not yet committed is asked again.
+ */
 import { ConfigError, loadWorkerConfig, type WorkerConfig } from '../config/config';
 import { createLogger } from '../observability/logger';
-import { startWorker } from './worker';
+import { startWorker, type RunningWorker } from './worker';
 
 async function main(): Promise<void> {
   const config = readConfig();
   const logger = createLogger('longhaul-worker', config.logLevel);
-  const worker = await startWorker({ config, env: process.env, logger, pid: process.pid });
+  let worker: RunningWorker | undefined = undefined;
   const stop = (signal: string): void => {
     logger.info({ signal }, 'worker is stopping');
+    if (worker === undefined) {
+      // It still waits for its servers, and has nothing to hand over.
+      process.exit(0);
+    }
     worker.stop();
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  worker = await startWorker({ config, env: process.env, logger, pid: process.pid });
   try {
     await worker.stopped;
     logger.info('worker has stopped');
@@ -20,7 +32,7 @@ async function main(): Promise<void> {
     process.exit(0);
   } catch (error) {
     // A worker that has lost its engine does not come back by itself; its supervisor restarts it.
-    logger.fatal({ err: error }, 'worker has failed');
+    logger.fatal({ err: error }, 'worker has failed, or could not hand over in time');
     process.exit(1);
   }
 }

@@ -2,7 +2,8 @@ import type { WorkflowHandle } from '@temporalio/client';
 import OpenAI from 'openai';
 import { waitForEnd } from '../../scripts/local/batches';
 import { waitUntil } from '../../scripts/local/wait';
-import { PhaseWorld, windows, type NewBatch, type PhasedBatch } from '../support/end-phases';
+import { PhaseWorld, windows, type PhasedBatch } from '../support/end-phases';
+import type { GatedBatch } from '../support/gated-stack';
 import { checkedResults } from '../support/result-checks';
 
 let world: PhaseWorld;
@@ -10,7 +11,7 @@ beforeAll(async () => {
   world = await PhaseWorld.start(50);
 }, 120_000);
 afterAll(async () => {
-  await world.stop();
+  await world.on.stop();
 }, 60_000);
 
 /** A way in which batches are told to end, whatever phase they are in. */
@@ -48,7 +49,7 @@ const ways: readonly Way[] = [
     reason: 'cancelled',
     end: async (batches) =>
       await Promise.all(
-        batches.map(async ({ id }) => await world.temporal.workflow.getHandle(id).cancel()),
+        batches.map(async ({ id }) => await world.on.temporal.workflow.getHandle(id).cancel()),
       ),
   },
   {
@@ -64,7 +65,7 @@ const ways: readonly Way[] = [
     reason: 'cancelled',
     end: async (batches) => {
       await cancelAll(batches);
-      const [worker] = world.stack.workers;
+      const [worker] = world.on.stack.workers;
       worker?.kill('SIGKILL');
       await worker?.exited;
       await worker?.start();
@@ -74,7 +75,7 @@ const ways: readonly Way[] = [
     name: 'a cancel while Temporal is down',
     reason: 'cancelled',
     end: async (batches) => {
-      const temporal = world.stack.process('temporal');
+      const temporal = world.on.stack.process('temporal');
       temporal.kill('SIGKILL');
       await temporal.exited;
       await cancelAll(batches);
@@ -85,7 +86,7 @@ const ways: readonly Way[] = [
     name: 'a cancel while MinIO is restarted',
     reason: 'cancelled',
     end: async (batches) => {
-      const minio = world.stack.process('minio');
+      const minio = world.on.stack.process('minio');
       minio.kill('SIGKILL');
       await minio.exited;
       await Promise.all([cancelAll(batches), minio.start()]);
@@ -122,15 +123,15 @@ describe('in every phase of a batch', () => {
 
 describe('while no worker runs', () => {
   it('a batch that is told to end does so when there is one, and asks nothing', async () => {
-    const [worker] = world.stack.workers;
+    const [worker] = world.on.stack.workers;
     await worker?.stop();
-    const make = async (window = '24h'): Promise<NewBatch> =>
-      await world.create(world.upstream.next(), { lineCount: 5, window });
+    const make = async (window = '24h'): Promise<GatedBatch> =>
+      await world.on.createFor(world.on.upstream.next(), { lineCount: 5, window });
     const [cancelled, inWebUi] = await Promise.all([make(), make()]);
     const expired = await make(windows.shortest);
-    await world.client.batches.cancel(cancelled.id);
-    await world.temporal.workflow.getHandle(inWebUi.id).cancel();
-    await world.reach(expired, ({ expires_at: at }) => Date.now() / 1000 > (at ?? Infinity));
+    await world.on.client.batches.cancel(cancelled.id);
+    await world.on.temporal.workflow.getHandle(inWebUi.id).cancel();
+    await world.on.reach(expired, ({ expires_at: at }) => Date.now() / 1000 > (at ?? Infinity));
     await worker?.start();
 
     for (const [batch, reason] of [
@@ -151,11 +152,11 @@ describe('while no worker runs', () => {
 
 describe('shard workflows that somebody ends by hand', () => {
   /** Two shards, with answers in both and requests in flight. */
-  async function twoShards(): Promise<NewBatch> {
-    const gate = world.upstream.next();
+  async function twoShards(): Promise<GatedBatch> {
+    const gate = world.on.upstream.next();
     gate.set((index) => (index % 2_560 < 40 ? 'answered' : 'held'));
-    const batch = await world.create(gate, { lineCount: 5_001, window: '24h' });
-    await world.reach(
+    const batch = await world.on.createFor(gate, { lineCount: 5_001, window: '24h' });
+    await world.on.reach(
       batch,
       ({ request_counts: counts }) =>
         counts?.completed === gate.answeredCount && gate.heldCount > 0,
@@ -163,8 +164,8 @@ describe('shard workflows that somebody ends by hand', () => {
     return batch;
   }
 
-  const child = ({ id }: NewBatch, index: number): WorkflowHandle =>
-    world.temporal.workflow.getHandle(`${id}/shard-0000${index}`);
+  const child = ({ id }: GatedBatch, index: number): WorkflowHandle =>
+    world.on.temporal.workflow.getHandle(`${id}/shard-0000${index}`);
 
   async function runAgain(handle: WorkflowHandle, endedRunId: string): Promise<string> {
     let runId = endedRunId;

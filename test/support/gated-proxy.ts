@@ -25,16 +25,15 @@ export class GatedProxy {
 
   private constructor(private readonly server: Server) {}
 
-  /** @param target a URL, of which host and port are used. */
-  static async start(target: string): Promise<GatedProxy> {
-    const { hostname, port } = new URL(target);
+  /** @param port of a server on this machine, which need not run yet. */
+  static async start(port: number): Promise<GatedProxy> {
     const server = createServer();
     const proxy = new GatedProxy(server);
     server.on('connection', (client) => {
       if (proxy.state === 'cut') {
         client.destroy();
       } else {
-        proxy.relay(client, connect(Number(port), hostname));
+        proxy.relay(client, connect(port, '127.0.0.1'));
       }
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');

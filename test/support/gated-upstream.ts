@@ -15,6 +15,8 @@ export class Gate {
   requests = 0;
   /** How often a request was answered in full, by its `X-Request-Id`. */
   readonly answersById = new Map<string, number>();
+  /** How long an answer takes once it is decided. */
+  latencyMs = 0;
   private readonly held = new Set<() => void>();
   private fateOf: (index: number) => Fate = () => 'answered';
 
@@ -27,6 +29,11 @@ export class Gate {
 
   get answeredCount(): number {
     return this.answersById.size;
+  }
+
+  /** Ids of requests that were answered more than once. */
+  get answeredAgain(): string[] {
+    return [...this.answersById].filter(([, count]) => count > 1).map(([id]) => id);
   }
 
   /** Decides anew, also about what is held. `index` is the number of the line. */
@@ -63,7 +70,9 @@ export class Gate {
       } else if (fate === 'cut') {
         response.destroy();
       } else {
-        this.answer(id, response);
+        setTimeout(() => {
+          this.answer(id, response);
+        }, this.latencyMs);
       }
     };
     decide();
