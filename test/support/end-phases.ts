@@ -4,7 +4,7 @@
  */
 import type OpenAI from 'openai';
 import { clientOf, type Batch } from '../../scripts/local/batches';
-import { admin } from '../contract/support/admin';
+import { admin } from './admin-program';
 import { GatedStack, type GatedBatch } from './gated-stack';
 import type { Gate } from './gated-upstream';
 
@@ -175,7 +175,7 @@ export class PhaseWorld {
     });
     const { stack } = on;
     await admin(stack, ['projects', 'set', 'turns', '--running-batches', '1']);
-    const apiKey = (await admin(stack, ['keys', 'create', '--project', 'turns'])).trim();
+    const apiKey = await admin(stack, ['keys', 'create', '--project', 'turns']);
     const turnsClient = clientOf({ baseUrl: stack.baseUrl, apiKey });
     return new PhaseWorld(on, turnsClient, await uploadLarge(on));
   }
