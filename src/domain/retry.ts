@@ -5,9 +5,10 @@
  * attempt. An upstream that is *unavailable*, a *rate limit* or a fault of the *route* says nothing
  * about the line: it waits, and the attempt is not counted — unless the same upstream meanwhile
  * answers other lines, which shows that this line is the trouble after all (a request above its
- * token limit would otherwise be refused for ever). A line that is alone with its failures cannot
- * be told from an outage; only after some patience do they count. A request that never reached the
- * upstream cannot be the trouble and is never counted.
+ * token limit would otherwise be refused for ever). A line that is alone with its failures may have
+ * met an upstream that is not ready yet, even if that passes its health checks; only after some
+ * patience do they count. A request that never reached the upstream cannot be the trouble and is
+ * never counted.
  */
 
 export const attemptKinds = [
@@ -38,7 +39,7 @@ export const attemptPolicies: Readonly<Record<Exclude<AttemptKind, 'answer'>, At
 export interface AttemptContext {
   /** The upstream answered another line with 2xx since this line's attempt before, or since it began. */
   readonly othersSucceeded: boolean;
-  /** The line has failed for long, on a route that is not held for down. */
+  /** The line has failed for long without its upstream having been down. */
   readonly patienceIsOver: boolean;
 }
 
@@ -97,8 +98,10 @@ export interface LineAttempts {
   readonly failed: number;
   /** Failed attempts that count: each kind by itself, so that one does not use up another's. */
   readonly counted: Readonly<Partial<Record<Exclude<AttemptKind, 'answer'>, number>>>;
-  /** For how long the line has failed, in milliseconds. */
+  /** For how long the line has failed without its upstream having been down, in milliseconds. */
   readonly failingMs: number;
+  /** Attempts in a row with which the upstream went down; absent when there were none. */
+  readonly downs?: number;
 }
 
 const backoffMsMin = 500;

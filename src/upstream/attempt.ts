@@ -18,6 +18,8 @@ export interface Attempt {
   readonly retryAfterMs: number | undefined;
   /** The upstream has more to do than it can: a refusal for load, or no answer in time. */
   readonly congested: boolean;
+  /** There was no answer in time. */
+  readonly timedOut: boolean;
 }
 
 export interface HttpAnswer {
@@ -78,6 +80,7 @@ export function judgeError(error: Error, sent: boolean): Attempt {
     cause: codeOf(error),
     retryAfterMs: undefined,
     congested: sent && timedOut,
+    timedOut,
   };
 }
 
@@ -97,6 +100,7 @@ function attempt(kind: AttemptKind, outcome: LineOutcome, answer: HttpAnswer): A
     // RFC 9110 gives the header a meaning for everybody with these two only.
     retryAfterMs: congested ? retryAfterMs(headers['retry-after'], Date.now()) : undefined,
     congested,
+    timedOut: false,
   };
 }
 

@@ -1,125 +1,229 @@
 /**
- * Holds a route for down after many failures in a row, and then lets one request at a time try
- * whether it is back: after 1 s, and ever more rarely down to every 30 s. Any answer closes it. Lines
- * that may themselves be the trouble count once each: a few of them, failing again and again with
- * nobody else about, are not an outage.
+ * Holds the lines of a route back while its upstream is down.
  *
- *   closed ──10 failures──► open ──delay──► probe due ──sent──► probing
- *     ▲                      ▲                                   │  │
- *     │                      └───────────── failure ─────────────┘  │
- *     └──────────────────────────── any answer ─────────────────────┘
+ * Each failure puts the upstream in doubt, until another line is answered or a health check says that
+ * it is well. Lines that have failed wait for that, so that their next failure says something about
+ * them; ten failures in a row make all others wait as well. A server that is down is looked at after
+ * 1 s, and ever more rarely down to every 30 s; each time one line may try as well, in case the check
+ * is wrong. A check that is passed, or any answer, closes the breaker. A fault of the route — a wrong
+ * key, a model that is not there — cannot be seen by a check: after ten in a row it is for one line at
+ * a time to try.
+ *
+ *   closed ──a check says down, ten faults of the route──► open ─┐ after a delay:
+ *     ▲                                                    │ ▲   │ a check, a trial
+ *     └──────── a check says well, any answer ─────────────┘ └───┘
  */
 import type { Clock } from './clock';
+import type { HealthCheck } from './health-check';
 
-const failuresToOpen = 10;
-const probeDelayMsMin = 1_000;
-const probeDelayMsMax = 30_000;
+const failuresToHold = 10;
+/** An upstream that refuses many lines is not asked for its health each time. */
+const checkIntervalMs = 250;
+const delayMsMin = 1_000;
+const delayMsMax = 30_000;
 
 export interface CircuitBreakerOptions {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
+  readonly health: HealthCheck;
   /** `cause` is that of the last failure. */
   onOpen(cause: number | string): void;
   onClose(): void;
-  onProbeDue(): void;
+  /** A line that was not admitted may be now. */
+  onAdmit(): void;
 }
 
 interface BreakerFailure {
-  readonly isProbe: boolean;
-  readonly suspect?: string | undefined;
+  readonly isTrial: boolean;
+  /** The upstream answered, but does not serve the route. */
+  readonly isRouteFault: boolean;
 }
 
-type State = 'closed' | 'open' | 'probe_due' | 'probing';
-
 export class CircuitBreaker {
-  private state: State = 'closed';
-  /** Failures in a row that no line can be the reason of. */
+  private state: 'closed' | 'open' = 'closed';
+  /** In a row, since the upstream was last known to be well. */
   private failures = 0;
-  /** The lines that may be the reason of the others; never more than it takes to open. */
-  private readonly suspects = new Set<string>();
-  private probes = 0;
+  private faults = 0;
+  private check: 'none' | 'waiting' | 'running' = 'none';
+  private lastCheckAt = -Infinity;
+  /** Something has failed since the check began. */
+  private isInDoubt = false;
+  private trial: 'none' | 'due' | 'sent' = 'none';
+  /** While open: whether because of the route, and so not of the upstream. */
+  private isFaulty = false;
+  private delays = 0;
+  private timesDown = 0;
+  /** Of the last failure. */
+  private cause: number | string = 'none';
   private cancelTimer: (() => void) | undefined;
 
   constructor(private readonly options: CircuitBreakerOptions) {}
 
   get isOpen(): boolean {
-    return this.state !== 'closed';
+    return this.state === 'open';
   }
 
-  /** Whether a request may be sent now. */
+  /** How often the upstream was found to be down, so far. */
+  get downs(): number {
+    return this.timesDown;
+  }
+
+  /** Whether a line may be sent now. */
   admits(): boolean {
-    return this.state === 'closed' || this.state === 'probe_due';
+    return this.isOpen ? this.trial === 'due' : this.failures < failuresToHold;
   }
 
-  /** A request is sent; returns whether it is a probe, to be told with its end. */
+  /** Whether a line that has failed may be sent again now. */
+  admitsRetry(): boolean {
+    return this.isOpen ? this.trial === 'due' : this.check === 'none';
+  }
+
+  /** A line is sent; returns whether it is a trial, to be told with its end. */
   onSent(): boolean {
-    if (this.state !== 'probe_due') {
+    if (this.trial !== 'due') {
       return false;
     }
-    this.state = 'probing';
+    this.trial = 'sent';
     return true;
   }
 
   onAnswer(): void {
     this.failures = 0;
-    this.suspects.clear();
-    if (this.state === 'closed') {
-      return;
+    this.faults = 0;
+    if (this.isOpen) {
+      const isContradiction = !this.isFaulty;
+      this.recover();
+      if (isContradiction) {
+        this.options.health.contradict();
+      }
+    } else if (this.check !== 'none') {
+      this.recover();
     }
-    this.state = 'closed';
-    this.probes = 0;
-    this.close();
-    this.options.onClose();
   }
 
-  /** @param failure.suspect the line, when that may have caused the failure. */
-  onFailure(cause: number | string, failure: BreakerFailure): void {
-    const { isProbe, suspect } = failure;
-    if (this.state === 'closed') {
-      this.count(suspect);
-      if (this.failures + this.suspects.size >= failuresToOpen) {
-        this.waitForProbe();
-        this.options.onOpen(cause);
+  onFailure(cause: number | string, { isTrial, isRouteFault }: BreakerFailure): void {
+    this.cause = cause;
+    if (this.isOpen) {
+      if (isTrial && this.trial === 'sent') {
+        this.onTrialFailed(isRouteFault);
       }
-    } else if (isProbe && this.state === 'probing') {
-      this.probes += 1;
-      this.waitForProbe();
+    } else if (isRouteFault) {
+      this.faults += 1;
+      if (this.faults >= failuresToHold) {
+        this.open({ isFaulty: true });
+      }
+    } else {
+      this.failures += 1;
+      this.isInDoubt = true;
+      if (this.check === 'none') {
+        this.startCheck();
+      }
     }
   }
 
   /** A request was given up before anything was known of its fate. */
-  onGivenUp(isProbe: boolean): void {
-    if (isProbe && this.state === 'probing') {
-      this.probeIsDue();
+  onGivenUp(isTrial: boolean): void {
+    if (isTrial && this.trial === 'sent') {
+      this.admitTrial();
     }
   }
 
-  /** Stops the timer. */
+  /** Stops the timer and the check. */
   close(): void {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
+    this.options.health.stop();
+    this.check = 'none';
   }
 
-  private count(suspect: string | undefined): void {
-    if (suspect === undefined) {
-      this.failures += 1;
+  private startCheck(): void {
+    const { clock } = this.options;
+    const waitMs = this.lastCheckAt + checkIntervalMs - clock.now();
+    if (waitMs <= 0) {
+      this.look();
     } else {
-      this.suspects.add(suspect);
+      this.check = 'waiting';
+      this.cancelTimer = clock.after(waitMs, this.look);
     }
   }
 
-  private waitForProbe(): void {
+  private readonly look = (): void => {
+    this.cancelTimer = undefined;
+    this.check = 'running';
+    this.lastCheckAt = this.options.clock.now();
+    this.isInDoubt = false;
+    this.options.health.start((isWell) => {
+      this.check = 'none';
+      if (!isWell) {
+        this.onDown();
+      } else if (this.isOpen || !this.isInDoubt) {
+        this.recover();
+      } else {
+        this.failures = 0;
+        this.startCheck();
+        this.options.onAdmit();
+      }
+    });
+  };
+
+  private onDown(): void {
+    if (!this.isOpen) {
+      this.timesDown += 1;
+      this.open({ isFaulty: false });
+    } else {
+      this.wait();
+      if (this.trial === 'none') {
+        this.admitTrial();
+      }
+    }
+  }
+
+  private open({ isFaulty }: { readonly isFaulty: boolean }): void {
     this.state = 'open';
-    const delayMs = Math.min(probeDelayMsMax, probeDelayMsMin * 2 ** Math.min(this.probes, 16));
+    this.isFaulty = isFaulty;
+    this.delays = 0;
+    this.options.onOpen(this.cause);
+    this.wait();
+  }
+
+  /** The trial shows what it is that the route lacks; the checks of an upstream that is down go on. */
+  private onTrialFailed(isRouteFault: boolean): void {
+    this.trial = 'none';
+    if (this.isFaulty || isRouteFault) {
+      this.isFaulty = isRouteFault;
+      this.wait();
+    }
+  }
+
+  private wait(): void {
+    this.close();
+    const delayMs = Math.min(delayMsMax, delayMsMin * 2 ** Math.min(this.delays, 16));
+    this.delays += 1;
     this.cancelTimer = this.options.clock.after(delayMs * (0.5 + this.options.random() / 2), () => {
-      this.probeIsDue();
+      this.cancelTimer = undefined;
+      if (this.isFaulty) {
+        this.admitTrial();
+      } else {
+        this.look();
+      }
     });
   }
 
-  private probeIsDue(): void {
-    this.cancelTimer = undefined;
-    this.state = 'probe_due';
-    this.options.onProbeDue();
+  private admitTrial(): void {
+    this.trial = 'due';
+    this.options.onAdmit();
+  }
+
+  private recover(): void {
+    const wasOpen = this.isOpen;
+    this.close();
+    this.state = 'closed';
+    this.failures = 0;
+    this.trial = 'none';
+    if (wasOpen) {
+      this.options.onClose();
+    }
+    this.options.onAdmit();
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from './clock';
-import { Connection, type ConnectionOptions, type Exchange } from './exchange';
+import type { Connection, Exchange } from './exchange';
 
 const sweepIntervalMsMax = 1_000;
 
@@ -14,7 +14,7 @@ export class ConnectionPool {
   private cancelSweep: (() => void) | undefined;
 
   constructor(
-    private readonly connectionOptions: ConnectionOptions,
+    private readonly connect: () => Connection,
     private readonly clock: Clock,
     private readonly requestTimeoutMs: number,
   ) {}
@@ -25,7 +25,7 @@ export class ConnectionPool {
     if (connection !== undefined) {
       return connection;
     }
-    const added = new Connection(this.connectionOptions);
+    const added = this.connect();
     this.connections.push(added);
     return added;
   }

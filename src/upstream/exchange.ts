@@ -15,12 +15,17 @@ import {
   type Attempt,
   type HttpAnswer,
 } from './attempt';
-import type { Line } from './session';
+import type { Sending } from './line';
+import type { SessionLine } from './session';
 
-/** Where a connection leads; the same for all connections of an upstream. */
-export interface ConnectionOptions {
+/** Where a connection leads. */
+interface ConnectionTarget {
   readonly origin: string;
-  readonly options: Client.Options;
+  readonly clientOptions: Client.Options;
+}
+
+/** The same for all connections of an upstream. */
+export interface ConnectionOptions {
   /** Counts the bytes of answers until their exchange ends. */
   readonly budget: ByteBudget;
   /** Called once for each exchange, when its connection is free for the next. */
@@ -35,13 +40,29 @@ export interface ExchangeRequest {
   readonly body: Uint8Array;
 }
 
-/** Carries one exchange at a time; connects when it has to. */
-export class Connection {
+/** Carries one exchange at a time. */
+export interface Connection {
+  readonly budget: ByteBudget;
+  readonly exchange: Exchange | undefined;
+  /** May be called from within {@link ConnectionOptions.onExchangeEnd} if the exchange was complete. */
+  send(exchange: Exchange, request: ExchangeRequest): void;
+  /** Called by the exchange. */
+  end(exchange: Exchange, attempt: Attempt): void;
+  /** Gives up whatever it does; its exchange ends with the error. */
+  reset(error: Error): void;
+  close(): Promise<void>;
+}
+
+/** Connects when it has to. */
+export class HttpConnection implements Connection {
   private client: Client;
   private running: Exchange | undefined;
 
-  constructor(private readonly options: ConnectionOptions) {
-    this.client = new Client(options.origin, options.options);
+  constructor(
+    private readonly target: ConnectionTarget,
+    private readonly options: ConnectionOptions,
+  ) {
+    this.client = new Client(target.origin, target.clientOptions);
   }
 
   get budget(): ByteBudget {
@@ -52,7 +73,6 @@ export class Connection {
     return this.running;
   }
 
-  /** May be called from within {@link ConnectionOptions.onExchangeEnd} if the exchange was complete. */
   send(exchange: Exchange, request: ExchangeRequest): void {
     this.running = exchange;
     this.client.dispatch({ method: 'POST', ...request }, exchange);
@@ -63,10 +83,9 @@ export class Connection {
     this.options.onExchangeEnd(exchange, attempt);
   }
 
-  /** Drops the client with whatever it does; its exchange ends with the error. */
   reset(error: Error): void {
     const dropped = this.client;
-    this.client = new Client(this.options.origin, this.options.options);
+    this.client = new Client(this.target.origin, this.target.clientOptions);
     void dropped.destroy(error);
   }
 
@@ -77,14 +96,13 @@ export class Connection {
 
 /** What is known of an exchange when it begins. */
 export interface ExchangeStart {
-  readonly line: Line;
+  readonly line: SessionLine;
   readonly connection: Connection;
   /** By the dispatcher's clock. */
   readonly startedAt: number;
   /** Position in the order of sending, counted by upstream. */
   readonly number: number;
-  /** Whether the circuit breaker waits for its end. */
-  readonly isProbe: boolean;
+  readonly sending: Sending;
 }
 
 export class Exchange implements Dispatcher.DispatchHandler {

@@ -1,8 +1,10 @@
+import type { UpstreamConfig } from '../config/upstreams';
 import type { Logger } from '../observability/logger';
 import type { ByteBudget } from './byte-budget';
 import { systemClock, type Clock } from './clock';
 import type { Dispatcher } from './dispatcher';
 import { Lane } from './lane';
+import { httpTransport, type Transport } from './transport';
 
 export interface HttpDispatcherOptions {
   readonly logger: Logger;
@@ -16,11 +18,14 @@ export interface HttpDispatcherOptions {
   readonly clock?: Clock;
   /** In [0, 1). */
   readonly random?: () => number;
+  /** Over HTTP by default. */
+  readonly transportTo?: (upstream: UpstreamConfig, clock: Clock) => Transport;
 }
 
 /** Talks to upstreams over HTTP/1.1 with keep-alive; one lane for each upstream, by its name. */
 export function createHttpDispatcher(options: HttpDispatcherOptions): Dispatcher {
   const { logger, budget, outagePatienceMs, clock = systemClock, random = Math.random } = options;
+  const { transportTo = httpTransport } = options;
   const lanes = new Map<string, Lane>();
   return {
     open(session) {
@@ -33,6 +38,7 @@ export function createHttpDispatcher(options: HttpDispatcherOptions): Dispatcher
           logger,
           budget,
           outagePatienceMs,
+          transport: transportTo(upstream, clock),
         });
         lanes.set(upstream.name, lane);
       }

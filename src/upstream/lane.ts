@@ -11,7 +11,6 @@
  * - Within a callback of undici nothing is sent but the next request on the connection that has
  *   just become free: its parser may not be entered again.
  */
-import { buildConnector, type Client } from 'undici';
 import type { UpstreamConfig } from '../config/upstreams';
 import { backoffMs } from '../domain/retry';
 import type { Logger } from '../observability/logger';
@@ -21,13 +20,13 @@ import type { Attempt, FailedAttemptKind } from './attempt';
 import type { Clock } from './clock';
 import { ConnectionPool } from './connection-pool';
 import type { DispatchSession, SessionOptions } from './dispatcher';
-import { Exchange, type Connection } from './exchange';
+import { Exchange, type Connection, type ConnectionOptions } from './exchange';
 import { FairQueue } from './fair-queue';
+import { HealthCheck } from './health-check';
 import { Pacing } from './pacing';
 import { Route } from './route';
-import { LineSession, type Line, type SessionHost } from './session';
-
-const connectTimeoutMsMax = 10_000;
+import { LineSession, type SessionHost, type SessionLine } from './session';
+import { commonHeaders, pathAt, type Transport } from './transport';
 
 export interface LaneOptions {
   readonly clock: Clock;
@@ -36,14 +35,15 @@ export interface LaneOptions {
   readonly logger: Logger;
   readonly budget: ByteBudget;
   readonly outagePatienceMs: number;
+  readonly transport: Transport;
 }
 
 export class Lane implements SessionHost {
   readonly clock: Clock;
-  private readonly base: URL;
+  /** Ends with the name of the one header whose value differs from request to request. */
   private readonly headers: readonly string[];
   private readonly routes = new Map<string, Route>();
-  private readonly queue = new FairQueue<Line>();
+  private readonly queue = new FairQueue<SessionLine>();
   private readonly pacing: Pacing;
   private readonly pool: ConnectionPool;
   private sent = 0;
@@ -57,26 +57,25 @@ export class Lane implements SessionHost {
   ) {
     const { clock, random } = options;
     this.clock = clock;
-    this.base = new URL(upstream.baseUrl);
-    this.headers = headersOf(upstream);
+    this.headers = ['content-type', 'application/json', ...commonHeaders(upstream), 'x-request-id'];
     this.pacing = new Pacing({
       clock,
       random,
       maxInFlight: upstream.maxInFlight,
       onResume: this.schedulePump,
     });
-    const connectionOptions = {
-      origin: this.base.origin,
-      options: clientOptions(upstream),
+    const connectionOptions: ConnectionOptions = {
       budget: options.budget,
       onExchangeEnd: this.onExchangeEnd,
     };
-    this.pool = new ConnectionPool(connectionOptions, clock, upstream.requestTimeoutMs);
+    const connect = (): Connection => options.transport.connect(connectionOptions);
+    this.pool = new ConnectionPool(connect, clock, upstream.requestTimeoutMs);
   }
 
   open(options: SessionOptions): DispatchSession {
     const route = this.routeOf(options.route.upstreamModel);
-    return new LineSession(this, options, { route, path: this.pathOf(options.endpoint) });
+    const path = pathAt(this.upstream, `/${options.endpoint.slice('/v1/'.length)}`);
+    return new LineSession(this, options, { route, path });
   }
 
   onReady(session: LineSession): void {
@@ -91,10 +90,11 @@ export class Lane implements SessionHost {
   async close(): Promise<void> {
     this.isClosed = true;
     this.pacing.close();
+    // Exchanges that end with their connection are failures, and would start a check.
+    await this.pool.close();
     for (const route of this.routes.values()) {
       route.breaker.close();
     }
-    await this.pool.close();
   }
 
   private routeOf(upstreamModel: string): Route {
@@ -103,27 +103,21 @@ export class Lane implements SessionHost {
       return known;
     }
     const about = { upstream: this.upstream.name, model: upstreamModel };
-    const { clock, random, logger } = this.options;
+    const { clock, random, logger, transport } = this.options;
     const route = new Route({
       clock,
       random,
+      health: new HealthCheck(transport.look),
       onOpen: (cause) => {
         logger.warn({ ...about, cause }, 'Upstream does not answer; its lines wait');
       },
       onClose: () => {
         logger.info(about, 'Upstream answers again');
-        this.schedulePump();
       },
-      onProbeDue: this.schedulePump,
+      onAdmit: this.schedulePump,
     });
     this.routes.set(upstreamModel, route);
     return route;
-  }
-
-  /** The path of the base URL stands in place of the endpoint's `/v1`. */
-  private pathOf(endpoint: SessionOptions['endpoint']): string {
-    const { pathname, search } = this.base;
-    return `${pathname.replace(/\/+$/, '')}${endpoint.slice('/v1'.length)}${search}`;
   }
 
   /** Not at once: a slice submits many lines in a row, and undici may be in the middle of things. */
@@ -149,7 +143,7 @@ export class Lane implements SessionHost {
     return !this.queue.isEmpty && !this.isClosed && this.pacing.maySend(this.inFlight);
   }
 
-  private send(line: Line, connection: Connection): void {
+  private send(line: SessionLine, connection: Connection): void {
     const { route, path } = line.session.target;
     const { requestId, body } = line.request;
     line.successesSeen ??= route.successes;
@@ -160,16 +154,18 @@ export class Lane implements SessionHost {
       connection,
       startedAt: this.clock.now(),
       number: this.sent,
-      isProbe: route.breaker.onSent(),
+      sending: route.onSent(line),
     });
     connection.send(exchange, { path, headers: [...this.headers, requestId], body });
   }
 
   private readonly onExchangeEnd = (exchange: Exchange, attempt: Attempt): void => {
-    const { line, connection, isProbe } = exchange.start;
+    const { line, connection, sending } = exchange.start;
+    const { breaker, isolation } = line.session.target.route;
     this.inFlight -= 1;
+    isolation.onEnd(sending.isSuspect, attempt.kind === 'answer');
     if (line.session.isAborted) {
-      line.session.target.route.breaker.onGivenUp(isProbe);
+      breaker.onGivenUp(sending.isTrial);
     } else if (attempt.kind === 'answer') {
       this.onAnswer(line, attempt);
     } else {
@@ -186,7 +182,7 @@ export class Lane implements SessionHost {
     }
   };
 
-  private onAnswer(line: Line, attempt: Attempt): void {
+  private onAnswer(line: SessionLine, attempt: Attempt): void {
     const { route } = line.session.target;
     route.breaker.onAnswer();
     if (attempt.outcome.answer !== undefined && isSuccess(attempt.outcome.answer.status)) {
@@ -197,21 +193,23 @@ export class Lane implements SessionHost {
   }
 
   private onFailure(exchange: Exchange, attempt: Attempt, kind: FailedAttemptKind): void {
-    const { line, number, isProbe } = exchange.start;
+    const { line, number, sending } = exchange.start;
     const { route } = line.session.target;
     if (kind === 'server_error' || kind === 'rate_limited') {
       route.breaker.onAnswer();
     } else {
-      const suspect = kind === 'unavailable' ? line.request.requestId : undefined;
-      route.breaker.onFailure(attempt.cause, { isProbe, suspect });
+      const { isTrial } = sending;
+      route.breaker.onFailure(attempt.cause, { isTrial, isRouteFault: kind === 'route_fault' });
     }
     if (attempt.congested) {
       this.pacing.onCongestion(attempt, { number, sent: this.sent });
     }
     const isLast = line.fail({
       kind,
+      sending,
       othersSucceeded: route.successes > (line.successesSeen ?? 0),
-      isRouteDown: route.breaker.isOpen,
+      isAlone: route.isAlone(sending),
+      downs: route.breaker.downs,
       now: this.clock.now(),
       patienceMs: this.options.outagePatienceMs,
     });
@@ -222,29 +220,4 @@ export class Lane implements SessionHost {
       line.session.retry(line, backoffMs(line.failures, this.options.random()));
     }
   }
-}
-
-/** Ends with the name of the one header whose value differs from request to request. */
-function headersOf(upstream: UpstreamConfig): readonly string[] {
-  const authorization =
-    upstream.apiKey === undefined ? [] : ['authorization', `Bearer ${upstream.apiKey}`];
-  return [
-    ...['content-type', 'application/json'],
-    ...['accept', 'application/json'],
-    ...['accept-encoding', 'identity'],
-    ...['user-agent', 'longhaul'],
-    ...authorization,
-    'x-request-id',
-  ];
-}
-
-function clientOptions(upstream: UpstreamConfig): Client.Options {
-  const timeoutMs = Math.ceil(upstream.requestTimeoutMs);
-  return {
-    // One for all connections, so that they share TLS sessions.
-    connect: buildConnector({ timeout: Math.min(connectTimeoutMsMax, timeoutMs) }),
-    pipelining: 1,
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-  };
 }

@@ -44,7 +44,10 @@ export class Pacing {
 
   /** An attempt failed because the upstream has too much to do. */
   onCongestion(attempt: Attempt, order: SendOrder): void {
-    const isNews = this.limit.onCongestion(order.number, order.sent);
+    const { number, sent } = order;
+    const isNews = attempt.timedOut
+      ? this.limit.onTimeout(number, sent)
+      : this.limit.onCongestion(number, sent);
     if (attempt.retryAfterMs !== undefined) {
       // Somewhat later than asked: other processes were told the same.
       this.pauseFor(attempt.retryAfterMs * (1 + this.options.random() / 10));

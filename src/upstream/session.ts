@@ -1,9 +1,8 @@
 import type { BatchId } from '../domain/ids';
-import { attemptCounts, attemptPolicies, type LineAttempts } from '../domain/retry';
-import type { FailedAttemptKind } from './attempt';
 import type { Clock } from './clock';
 import type { DispatchSession, LineOutcome, LineRequest, SessionOptions } from './dispatcher';
 import type { Member } from './fair-queue';
+import { Line } from './line';
 import type { Route } from './route';
 
 /** Lines that may wait beside as many as the upstream takes, so that none of its places idles. */
@@ -27,72 +26,26 @@ export interface SessionTarget {
   readonly path: string;
 }
 
-type State = 'open' | 'draining' | 'aborted';
-
-/** What is known when an attempt has failed. */
-export interface FailedAttempt {
-  readonly kind: FailedAttemptKind;
-  readonly othersSucceeded: boolean;
-  /** The circuit breaker holds the route for down. */
-  readonly isRouteDown: boolean;
-  /** By the dispatcher's clock, in milliseconds. */
-  readonly now: number;
-  readonly patienceMs: number;
-}
-
-/** A request line on its way, with what its attempts have come to so far. */
-export class Line {
-  /** Successes of the route when the line's latest attempt was judged, or its first one sent. */
-  successesSeen: number | undefined;
-  private failed: number;
-  private counted: LineAttempts['counted'];
-  /** Since when the line has failed without its route being held for down. */
-  private failingSince: number | undefined;
-
+/** A line on its way through the lane, back to its session. */
+export class SessionLine extends Line {
   constructor(
     readonly session: LineSession,
-    readonly request: LineRequest,
+    request: LineRequest,
     now: number,
   ) {
-    const { failed, counted, failingMs } = request.earlierAttempts ?? noAttempts;
-    this.failed = failed;
-    this.counted = counted;
-    this.failingSince = failed === 0 ? undefined : now - failingMs;
-  }
-
-  /** Failed attempts, counted or not. */
-  get failures(): number {
-    return this.failed;
-  }
-
-  /** Records a failed attempt; returns whether it was the last. */
-  fail({ kind, othersSucceeded, isRouteDown, now, patienceMs }: FailedAttempt): boolean {
-    this.failed += 1;
-    this.failingSince = isRouteDown ? undefined : (this.failingSince ?? now);
-    const patienceIsOver = this.failingSince !== undefined && now - this.failingSince >= patienceMs;
-    if (!attemptCounts(kind, { othersSucceeded, patienceIsOver })) {
-      return false;
-    }
-    const count = (this.counted[kind] ?? 0) + 1;
-    this.counted = { ...this.counted, [kind]: count };
-    return count >= attemptPolicies[kind].attemptsMax;
-  }
-
-  attempts(now: number): LineAttempts {
-    const { failed, counted, failingSince } = this;
-    return { failed, counted, failingMs: failingSince === undefined ? 0 : now - failingSince };
+    super(request, now);
   }
 }
 
-const noAttempts: LineAttempts = { failed: 0, counted: {}, failingMs: 0 };
+type State = 'open' | 'draining' | 'aborted';
 
 /**
  * The lines of one slice: ready to be sent, in flight, or waiting for their next attempt. A line
  * that comes back goes before those that were never sent.
  */
-export class LineSession implements DispatchSession, Member<Line> {
-  private readonly ready: Line[] = [];
-  private readonly waiting = new Map<Line, () => void>();
+export class LineSession implements DispatchSession, Member<SessionLine> {
+  private readonly ready: SessionLine[] = [];
+  private readonly waiting = new Map<SessionLine, () => void>();
   private readonly window: number;
   private inFlight = 0;
   private state: State = 'open';
@@ -140,8 +93,7 @@ export class LineSession implements DispatchSession, Member<Line> {
   /** A line that comes after {@link drain} or {@link abort} is given up like the others. */
   submit(request: LineRequest): void {
     if (this.isOpen) {
-      this.ready.push(new Line(this, request, this.host.clock.now()));
-      this.host.onReady(this);
+      this.enter(new SessionLine(this, request, this.host.clock.now()));
     }
   }
 
@@ -159,31 +111,29 @@ export class LineSession implements DispatchSession, Member<Line> {
     this.wakeDrained();
   }
 
-  take(): Line | undefined {
-    if (!this.target.route.breaker.admits()) {
-      return undefined;
-    }
-    const line = this.ready.shift();
+  take(): SessionLine | undefined {
+    const line = this.next();
     if (line !== undefined) {
+      this.ready.splice(this.ready.indexOf(line), 1);
       this.inFlight += 1;
     }
     return line;
   }
 
   /** A line in flight has its outcome. */
-  settle(line: Line, outcome: LineOutcome): void {
+  settle(line: SessionLine, outcome: LineOutcome): void {
     this.inFlight -= 1;
     this.options.onOutcome(line.request, outcome);
     this.afterLanding();
   }
 
   /** A line in flight needs another attempt, `delayMs` from now. */
-  retry(line: Line, delayMs: number): void {
+  retry(line: SessionLine, delayMs: number): void {
     this.inFlight -= 1;
     if (this.isOpen) {
       const cancel = this.host.clock.after(delayMs, () => {
         this.waiting.delete(line);
-        this.comeBack(line);
+        this.enter(line);
       });
       this.waiting.set(line, cancel);
     } else {
@@ -192,12 +142,37 @@ export class LineSession implements DispatchSession, Member<Line> {
     this.afterLanding();
   }
 
+  /** The first that is ready, unless something speaks against it. */
+  private next(): SessionLine | undefined {
+    const { breaker, isolation } = this.target.route;
+    const [first] = this.ready;
+    if (first === undefined) {
+      return undefined;
+    }
+    if (breaker.isOpen) {
+      // A line that never failed tells more of the upstream than one that may be the trouble.
+      return breaker.admits() ? fewestFailures(this.ready) : undefined;
+    }
+    if (!(first.failures > 0 ? breaker.admitsRetry() : breaker.admits())) {
+      return undefined;
+    }
+    const suspects = first.failures > 0 ? this.suspects() : [];
+    const line = fewestFailures(suspects) ?? first;
+    return isolation.admits(line, suspects.length > 0) ? line : undefined;
+  }
+
+  private suspects(): SessionLine[] {
+    const { downs } = this.target.route.breaker;
+    return this.ready.filter((line) => line.isSuspect(downs));
+  }
+
   /** The line's ordinal is its age: of the lines that come back, the oldest goes first. */
-  private comeBack(line: Line): void {
+  private enter(line: SessionLine): void {
     const { ordinal } = line.request;
-    const at = this.ready.findIndex(
-      (other) => other.failures === 0 || other.request.ordinal > ordinal,
-    );
+    const at =
+      line.failures === 0
+        ? -1
+        : this.ready.findIndex((other) => other.failures === 0 || other.request.ordinal > ordinal);
     this.ready.splice(at === -1 ? this.ready.length : at, 0, line);
     this.host.onReady(this);
   }
@@ -226,9 +201,11 @@ export class LineSession implements DispatchSession, Member<Line> {
     this.wakeRoom();
   }
 
-  private giveUp(line: Line): void {
+  private giveUp(line: SessionLine): void {
+    const { breaker, isolation } = this.target.route;
+    isolation.forget(line);
     if (line.failures > 0) {
-      this.options.onGivenUp(line.request, line.attempts(this.host.clock.now()));
+      this.options.onGivenUp(line.request, line.attempts(this.host.clock.now(), breaker.downs));
     }
   }
 
@@ -243,6 +220,13 @@ export class LineSession implements DispatchSession, Member<Line> {
     this.drainWaiters = [];
     wakeAll(waiters);
   }
+}
+
+function fewestFailures(lines: readonly SessionLine[]): SessionLine | undefined {
+  return lines.reduce<SessionLine | undefined>(
+    (best, line) => (best === undefined || line.failures < best.failures ? line : best),
+    undefined,
+  );
 }
 
 function wakeAll(waiters: readonly (() => void)[]): void {

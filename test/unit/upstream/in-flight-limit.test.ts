@@ -25,6 +25,17 @@ describe('the limit of requests in flight', () => {
     expect(limit.current).toBe(1);
   });
 
+  it('does not fall below 16 for requests without an answer in time when none has one', () => {
+    const limit = new InFlightLimit(64);
+    const timeOut = (sentAt: number): number => {
+      limit.onTimeout(sentAt, sentAt);
+      return limit.current;
+    };
+    expect([1, 2, 3, 4].map(timeOut)).toEqual([32, 16, 16, 16]);
+    limit.onSuccess();
+    expect([5, 6].map(timeOut)).toEqual([8, 16]);
+  });
+
   it('grows back by one for each round of answers, to the maximum', () => {
     const limit = new InFlightLimit(8);
     limit.onCongestion(8, 8);

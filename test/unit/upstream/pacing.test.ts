@@ -18,6 +18,7 @@ function aRefusal(overrides: Partial<Attempt> = {}): Attempt {
     cause: 429,
     retryAfterMs: undefined,
     congested: true,
+    timedOut: false,
     outcome: { failure: { code: 'x', message: 'x' } },
     ...overrides,
   };
@@ -71,6 +72,18 @@ describe('the pacing of an upstream', () => {
     pacing.onCongestion(aRefusal({ kind: 'unavailable', cause: 503 }), { number: 1, sent: 1 });
     expect(pacing.maySend(4)).toBe(false);
     expect(pacing.maySend(3)).toBe(true);
+  });
+
+  it('tells requests that are too many from requests that never end', () => {
+    const { pacing } = aPacing();
+    const timeout = aRefusal({ kind: 'unavailable', cause: 'REQUEST_TIMEOUT', timedOut: true });
+    for (const number of [1, 2, 3]) {
+      pacing.onCongestion(timeout, { number, sent: number });
+    }
+    expect(pacing.maySend(7)).toBe(true);
+    pacing.onSuccess();
+    pacing.onCongestion(timeout, { number: 4, sent: 4 });
+    expect(pacing.maySend(4)).toBe(false);
   });
 
   it('leaves no timer behind', () => {

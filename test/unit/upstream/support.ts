@@ -8,7 +8,7 @@ import type { ModelRoute } from '../../../src/config/upstreams';
 import type { LineAttempts } from '../../../src/domain/retry';
 import { makeBatchId, makeRequestId, type BatchId } from '../../../src/domain/ids';
 import { ByteBudget } from '../../../src/upstream/byte-budget';
-import type { Clock } from '../../../src/upstream/clock';
+import { systemClock, type Clock } from '../../../src/upstream/clock';
 import type {
   Dispatcher,
   DispatchSession,
@@ -19,6 +19,7 @@ import {
   createHttpDispatcher,
   type HttpDispatcherOptions,
 } from '../../../src/upstream/http-dispatcher';
+import { httpTransport } from '../../../src/upstream/transport';
 
 export interface Received {
   readonly path: string;
@@ -30,16 +31,22 @@ export interface Received {
   readonly earlier: number;
 }
 
+export type CheckScript = (response: ServerResponse) => void;
 export type Script = (received: Received, response: ServerResponse) => void;
 
 /** An upstream that does what the test says, over real sockets, and remembers what it was asked. */
 export class ScriptedUpstream {
   readonly received: Received[] = [];
+  /** What health checks asked for; not among the others. */
+  readonly checks: Pick<Received, 'path' | 'headers'>[] = [];
   readonly sockets = new Set<Socket>();
   inFlightMost = 0;
   private inFlight = 0;
   private readonly waiters: { count: number; resolve: () => void }[] = [];
   private readonly server: Server;
+  private checkScript: CheckScript = (response) => {
+    answer(response, '{"object":"list","data":[]}');
+  };
 
   private constructor(private script: Script) {
     this.server = createServer((request, response) => {
@@ -67,6 +74,11 @@ export class ScriptedUpstream {
     this.script = script;
   }
 
+  /** For health checks, which are answered unless said otherwise. */
+  useForChecks(script: CheckScript): void {
+    this.checkScript = script;
+  }
+
   ordinals(): number[] {
     return this.received.map(({ ordinal }) => ordinal);
   }
@@ -85,6 +97,11 @@ export class ScriptedUpstream {
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method === 'GET') {
+      this.checks.push({ path: request.url ?? '', headers: request.headers });
+      this.checkScript(response);
+      return;
+    }
     this.inFlight += 1;
     this.inFlightMost = Math.max(this.inFlightMost, this.inFlight);
     response.once('close', () => {
@@ -161,6 +178,8 @@ function fastDispatcher(options: Pick<HttpDispatcherOptions, 'budget' | 'outageP
   const dispatcher = createHttpDispatcher({
     logger: pino({ level: 'debug' }, sink),
     clock: fastClock(1_000),
+    // Five seconds remain five: a busy machine is not taken for a server that is down.
+    transportTo: (upstream) => httpTransport(upstream, systemClock),
     ...options,
   });
   return { dispatcher, logs };

@@ -1,0 +1,131 @@
+/**
+ * Tells a server that is down from lines that are the trouble themselves: `GET {base_url}/models`,
+ * which every server that speaks OpenAI's API answers at once, without a model having to work. Any
+ * HTTP answer below 500 says that the server is well, be it that the path is unknown or the key wrong.
+ *
+ * There are servers that answer lines, but not this. They are found out: a line that is answered
+ * while its upstream is held for down contradicts the check, which is then asked again at once. After
+ * two contradictions without a good word of its own it is not believed any more. A server that cannot
+ * even be reached is down in any case.
+ */
+import { Client, type Dispatcher } from 'undici';
+import type { Clock } from './clock';
+
+/** `silent`: reached, but it answered with 5xx, not at all, or not in time. */
+export type Sight = 'well' | 'silent' | 'unreachable';
+
+/** Looks once, and calls back once; the returned function gives up, and then nobody is called. */
+export type Look = (onSeen: (sight: Sight) => void) => () => void;
+
+const contradictionsMax = 2;
+
+export class HealthCheck {
+  private contradictions = 0;
+  private giveUp: (() => void) | undefined;
+
+  constructor(private readonly look: Look) {}
+
+  /** Takes the place of a check that is under way. */
+  start(onEnd: (isWell: boolean) => void): void {
+    this.run((sight) => {
+      const isBelieved = this.contradictions < contradictionsMax;
+      if (sight === 'well') {
+        this.contradictions = 0;
+      }
+      onEnd(sight === 'well' || (sight === 'silent' && !isBelieved));
+    });
+  }
+
+  /** A line was answered although the check had said that the server is down. */
+  contradict(): void {
+    this.run((sight) => {
+      this.contradictions = sight === 'silent' ? this.contradictions + 1 : 0;
+    });
+  }
+
+  stop(): void {
+    this.giveUp?.();
+    this.giveUp = undefined;
+  }
+
+  private run(onSeen: (sight: Sight) => void): void {
+    this.stop();
+    this.giveUp = this.look((sight) => {
+      this.giveUp = undefined;
+      onSeen(sight);
+    });
+  }
+}
+
+export interface LookTarget {
+  readonly origin: string;
+  readonly path: string;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
+  readonly clientOptions: Client.Options;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+}
+
+/** Over a connection of its own, which is closed as soon as the status is known: no body is read. */
+export function lookOverHttp(target: LookTarget): Look {
+  return (onSeen) => {
+    const exchange = new StatusExchange(target, onSeen);
+    return () => {
+      exchange.end();
+    };
+  };
+}
+
+class StatusExchange implements Dispatcher.DispatchHandler {
+  private readonly client: Client;
+  private readonly cancelTimeout: () => void;
+  private isSent = false;
+  private hasEnded = false;
+
+  constructor(
+    { origin, path, headers, clientOptions, clock, timeoutMs }: LookTarget,
+    private readonly onSeen: (sight: Sight) => void,
+  ) {
+    this.client = new Client(origin, clientOptions);
+    this.cancelTimeout = clock.after(timeoutMs, () => {
+      this.fail();
+    });
+    this.client.dispatch({ method: 'GET', path, headers: [...headers] }, this);
+  }
+
+  onRequestStart(): void {
+    this.isSent = true;
+  }
+
+  /** Also called for each informational answer, before the one that counts. */
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+    if (status >= 200) {
+      this.end(status < 500 ? 'well' : 'silent');
+    }
+  }
+
+  onResponseError(): void {
+    this.fail();
+  }
+
+  /** Without a sight nobody is told. */
+  end(sight?: Sight): void {
+    if (this.hasEnded) {
+      return;
+    }
+    this.hasEnded = true;
+    // Not within a callback of undici: its parser may be at work.
+    queueMicrotask(() => {
+      this.cancelTimeout();
+      void this.client.destroy();
+    });
+    if (sight !== undefined) {
+      this.onSeen(sight);
+    }
+  }
+
+  private fail(): void {
+    this.end(this.isSent ? 'silent' : 'unreachable');
+  }
+}

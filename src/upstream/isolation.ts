@@ -1,0 +1,56 @@
+import type { Line } from './line';
+
+/**
+ * Finds the line that takes its upstream down, among those that were in flight each time. A line to
+ * which that has happened again is a suspect: suspects are sent apart from all other lines, one at
+ * first, one more at a time for each that is answered, and again one after each that is not. So
+ * innocent lines get by in ever larger groups, and the culprit comes to be alone.
+ */
+export class Isolation {
+  private allowance = 1;
+  private suspects = 0;
+  private others = 0;
+  /** A suspect that waits for the others in flight to end. */
+  private first: Line | undefined;
+
+  get inFlight(): number {
+    return this.suspects + this.others;
+  }
+
+  /** Whether the line may be sent now. A suspect that may not keeps others from being sent. */
+  admits(line: Line, isSuspect: boolean): boolean {
+    if (!isSuspect) {
+      return this.suspects === 0 && this.first === undefined;
+    }
+    const isAdmitted = this.others === 0 && this.suspects < this.allowance;
+    if (!isAdmitted) {
+      this.first ??= line;
+    }
+    return isAdmitted;
+  }
+
+  onSent(line: Line, isSuspect: boolean): void {
+    this.forget(line);
+    if (isSuspect) {
+      this.suspects += 1;
+    } else {
+      this.others += 1;
+    }
+  }
+
+  onEnd(isSuspect: boolean, isAnswered: boolean): void {
+    if (isSuspect) {
+      this.suspects -= 1;
+      this.allowance = isAnswered ? this.allowance + 1 : 1;
+    } else {
+      this.others -= 1;
+    }
+  }
+
+  /** The line is not to be sent any more. */
+  forget(line: Line): void {
+    if (this.first === line) {
+      this.first = undefined;
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import { attemptCounts, attemptPolicies, type LineAttempts } from '../domain/retry';
+import type { FailedAttemptKind } from './attempt';
+import type { LineRequest } from './dispatcher';
+
+/** What is known of an attempt when it is sent. */
+export interface Sending {
+  /** Position in the order of sending, counted by route. */
+  readonly number: number;
+  /** Sent to an upstream that is held for down. */
+  readonly isTrial: boolean;
+  readonly isSuspect: boolean;
+  /** Nothing else was in flight. */
+  readonly isFirst: boolean;
+  /** How often the upstream had been found to be down. */
+  readonly downs: number;
+}
+
+/** What is known when an attempt has failed. */
+export interface FailedAttempt {
+  readonly kind: FailedAttemptKind;
+  readonly sending: Sending;
+  readonly othersSucceeded: boolean;
+  /** No other line of the route was in flight meanwhile. */
+  readonly isAlone: boolean;
+  /** How often the upstream was found to be down, so far. */
+  readonly downs: number;
+  /** By the dispatcher's clock, in milliseconds. */
+  readonly now: number;
+  readonly patienceMs: number;
+}
+
+/** An attempt that the upstream did not answer: what it means is known before the next one is sent. */
+interface Unanswered {
+  /** Of its {@link Sending}. */
+  readonly downs: number;
+  readonly counts: boolean;
+  readonly isAlone: boolean;
+}
+
+/** So many downs in a row with a line in flight are no coincidence. */
+const downsOfSuspect = 2;
+
+/**
+ * A request line on its way, with what its attempts have come to so far.
+ *
+ * An attempt that got no answer says nothing about the line if its upstream went down with it or
+ * thereafter, and the patience starts anew: an outage. Only a line that was alone in flight is taken
+ * to be the reason.
+ */
+export class Line {
+  /** Successes of the route when the line's latest attempt was judged, or its first one sent. */
+  successesSeen: number | undefined;
+  private failed: number;
+  private counted: LineAttempts['counted'];
+  private downsInRow: number;
+  /** Since when the line has failed without its upstream having been down. */
+  private failingSince: number | undefined;
+  private last: Unanswered | undefined;
+
+  constructor(
+    readonly request: LineRequest,
+    now: number,
+  ) {
+    const { failed, counted, failingMs, downs = 0 } = request.earlierAttempts ?? noAttempts;
+    this.failed = failed;
+    this.counted = counted;
+    this.downsInRow = downs;
+    this.failingSince = failed === 0 ? undefined : now - failingMs;
+  }
+
+  /** Failed attempts, counted or not. */
+  get failures(): number {
+    return this.failed;
+  }
+
+  /** Whether the upstream may go down because of the line. */
+  isSuspect(downs: number): boolean {
+    return this.downsWith(downs) >= downsOfSuspect;
+  }
+
+  /** Records a failed attempt; returns whether it was the last. */
+  fail(attempt: FailedAttempt): boolean {
+    const { kind, sending, downs, now } = attempt;
+    this.failed += 1;
+    if (kind !== 'unreachable' || sending.isTrial) {
+      this.judgeLast(sending.downs);
+    }
+    const wasDown = sending.isTrial || downs !== sending.downs;
+    this.failingSince = wasDown ? undefined : (this.failingSince ?? now);
+    const patienceIsOver =
+      this.failingSince !== undefined && now - this.failingSince >= attempt.patienceMs;
+    const { othersSucceeded, isAlone } = attempt;
+    const counts = attemptCounts(kind, { othersSucceeded, patienceIsOver });
+    if (kind !== 'unavailable') {
+      this.count(kind, counts);
+      return this.hasCounted(kind, 0);
+    }
+    if (sending.isTrial) {
+      return false;
+    }
+    this.last = { downs: sending.downs, counts, isAlone };
+    return this.hasCounted(kind, counts && !wasDown ? 1 : 0);
+  }
+
+  attempts(now: number, downs: number): LineAttempts {
+    const { failed, failingSince } = this;
+    const downsInRow = this.downsWith(downs);
+    this.judgeLast(downs);
+    return {
+      failed,
+      counted: this.counted,
+      failingMs: failingSince === undefined ? 0 : now - failingSince,
+      ...(downsInRow > 0 && { downs: downsInRow }),
+    };
+  }
+
+  private judgeLast(downs: number): void {
+    const { last } = this;
+    if (last === undefined) {
+      return;
+    }
+    this.downsInRow = this.downsWith(downs);
+    this.last = undefined;
+    const wentDown = downs !== last.downs;
+    if (wentDown) {
+      this.failingSince = undefined;
+    }
+    this.count('unavailable', wentDown ? last.isAlone : last.counts);
+  }
+
+  private downsWith(downs: number): number {
+    if (this.last === undefined) {
+      return this.downsInRow;
+    }
+    return downs === this.last.downs ? 0 : this.downsInRow + 1;
+  }
+
+  private count(kind: FailedAttemptKind, counts: boolean): void {
+    if (counts) {
+      this.counted = { ...this.counted, [kind]: (this.counted[kind] ?? 0) + 1 };
+    }
+  }
+
+  private hasCounted(kind: FailedAttemptKind, more: number): boolean {
+    return (this.counted[kind] ?? 0) + more >= attemptPolicies[kind].attemptsMax;
+  }
+}
+
+const noAttempts: LineAttempts = { failed: 0, counted: {}, failingMs: 0 };

@@ -1,0 +1,241 @@
+/** What poison lines and outages cost, over simulated hours. */
+import fc from 'fast-check';
+import { pino } from 'pino';
+import { ByteBudget } from '../../../src/upstream/byte-budget';
+import { createHttpDispatcher } from '../../../src/upstream/http-dispatcher';
+import { ManualClock } from './manual-clock';
+import {
+  SimulatedServer,
+  type Behaviour,
+  type Outage,
+  type SimulatedServerOptions,
+} from './simulated-server';
+import { aRoute, range, RecordingSession } from './support';
+
+const second = 1_000;
+const minute = 60 * second;
+const hour = 60 * minute;
+
+const defaultPatienceMs = 15 * minute;
+const requestTimeoutMs = 2 * minute;
+
+interface World extends Omit<SimulatedServerOptions, 'clock'> {
+  readonly lineCount: number;
+  readonly maxInFlight: number;
+  readonly seed: number;
+  readonly patienceMs?: number;
+}
+
+interface Run {
+  readonly server: SimulatedServer;
+  readonly lines: RecordingSession;
+  /** When the last line had its outcome. */
+  readonly endedAt: number;
+}
+
+/** Sends all lines until each has its outcome, or `limitMs` have passed. */
+async function run(world: World, limitMs: number): Promise<Run> {
+  const clock = new ManualClock();
+  const server = new SimulatedServer({ ...world, clock });
+  const dispatcher = createHttpDispatcher({
+    logger: pino({ level: 'silent' }),
+    budget: new ByteBudget(Infinity),
+    outagePatienceMs: world.patienceMs ?? defaultPatienceMs,
+    clock,
+    random: randomFrom(world.seed),
+    transportTo: () => server,
+  });
+  const { maxInFlight, lineCount } = world;
+  const lines = new RecordingSession(dispatcher, aRoute(1, { maxInFlight, requestTimeoutMs }));
+  const submitted = lines.submitAll(0, lineCount);
+  await settled();
+  while (lines.outcomes.size < lineCount && clock.now() < limitMs) {
+    clock.advanceToNext();
+    await settled();
+  }
+  const endedAt = clock.now();
+  lines.session.abort();
+  await submitted;
+  await dispatcher.close();
+  return { server, lines, endedAt };
+}
+
+/** Lets everything happen that needs no time. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 6; turn++) {
+    await Promise.resolve();
+  }
+}
+
+/** Numerical Recipes' generator: the same numbers for the same seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** How a line of this behaviour ends. */
+const endings: Readonly<Record<string, unknown>> = {
+  answer: 200,
+  503: 503,
+  reset: 'upstream_unavailable',
+  garbage: 'invalid_answer',
+  hang: 'request_timeout',
+  crash: 'upstream_unavailable',
+};
+
+function endingsOf({ lines }: Run, lineCount: number): unknown[] {
+  return range(0, lineCount).map((ordinal) => {
+    const { answer, failure } = lines.outcomes.get(ordinal) ?? {};
+    return failure?.code ?? answer?.status;
+  });
+}
+
+const seeds = fc.integer({ min: 0, max: 2 ** 31 });
+const inFlightMaxima = fc.constantFrom(1, 2, 8, 64);
+
+/** So many lines of `behaviours`, the others good, in any order. */
+function mixes(
+  behaviours: readonly Behaviour[],
+  counts: { readonly bad: number; readonly good: number },
+): fc.Arbitrary<Behaviour[]> {
+  return fc
+    .tuple(
+      fc.array(fc.constantFrom(...behaviours), { minLength: 1, maxLength: counts.bad }),
+      fc.integer({ min: 0, max: counts.good }),
+      fc.boolean(),
+    )
+    .chain(([bad, good, isShuffled]) => {
+      const all: Behaviour[] = [...bad, ...Array.from({ length: good }, () => 'answer' as const)];
+      return isShuffled ? fc.shuffledSubarray(all, { minLength: all.length }) : fc.constant(all);
+    });
+}
+
+it('any number of poison lines end, each with its reason, and cost no other line', async () => {
+  const poison = ['reset', 'garbage', 'hang', 503] as const;
+  await fc.assert(
+    fc.asyncProperty(
+      mixes(poison, { bad: 120, good: 60 }),
+      inFlightMaxima,
+      fc.integer({ min: 1, max: 20 * second }),
+      seeds,
+      async (behaviours, maxInFlight, latencyMs, seed) => {
+        const lineCount = behaviours.length;
+        const hanging = behaviours.filter((behaviour) => behaviour === 'hang').length;
+        const rounds = Math.ceil(hanging / Math.min(16, maxInFlight)) + 1;
+        const limitMs =
+          2 * defaultPatienceMs + rounds * 14 * requestTimeoutMs + lineCount * 10 * latencyMs;
+        const result = await run(
+          {
+            lineCount,
+            maxInFlight,
+            seed,
+            behaviourOf: (ordinal) => behaviours[ordinal] ?? 'answer',
+            latencyOf: () => latencyMs,
+          },
+          limitMs,
+        );
+        expect(endingsOf(result, lineCount)).toEqual(
+          behaviours.map((behaviour) => endings[behaviour]),
+        );
+      },
+    ),
+    { numRuns: 60 },
+  );
+}, 120_000);
+
+const outageLengths = fc.oneof(
+  fc.integer({ min: 1, max: 2 * minute }),
+  fc.integer({ min: 1, max: 2 * hour }),
+  fc.constant(24 * hour),
+);
+
+const outageSchedules = fc
+  .array(
+    fc.record({
+      kind: fc.constantFrom(
+        'refuse' as const,
+        'accept and close' as const,
+        503 as const,
+        'hang' as const,
+      ),
+      afterMs: fc.integer({ min: 0, max: 5 * minute }),
+      lengthMs: outageLengths,
+    }),
+    { minLength: 1, maxLength: 3 },
+  )
+  .map((steps) => {
+    let now = 0;
+    return steps.map(({ kind, afterMs, lengthMs }): Outage => {
+      const from = now + afterMs;
+      now = from + lengthMs;
+      return { kind, from, to: now };
+    });
+  });
+
+it('outages cost no line, however long they last and however few lines there are', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      outageSchedules,
+      fc.record({
+        lineCount: fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 4, max: 200 })),
+        latencyMs: fc.integer({ min: 1, max: 60 * second }),
+        maxInFlight: inFlightMaxima,
+        patienceMs: fc.constantFrom(second, defaultPatienceMs),
+      }),
+      seeds,
+      async (outages, world, seed) => {
+        const { lineCount, latencyMs } = world;
+        const limitMs = (outages.at(-1)?.to ?? 0) + hour + lineCount * 4 * latencyMs;
+        const result = await run(
+          {
+            ...world,
+            seed,
+            outages,
+            behaviourOf: () => 'answer',
+            latencyOf: () => latencyMs,
+          },
+          limitMs,
+        );
+        expect(endingsOf(result, lineCount)).toEqual(range(0, lineCount).map(() => 200));
+      },
+    ),
+    { numRuns: 60 },
+  );
+}, 120_000);
+
+it('a line that takes its server down costs itself only', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      mixes(['crash'], { bad: 3, good: 100 }),
+      inFlightMaxima,
+      fc.record({
+        restartMs: fc.integer({ min: 2 * second, max: 5 * minute }),
+        latencyMs: fc.integer({ min: 1, max: 30 * second }),
+        crashAfterMs: fc.integer({ min: 1, max: 30 * second }),
+      }),
+      seeds,
+      async (behaviours, maxInFlight, { restartMs, latencyMs, crashAfterMs }, seed) => {
+        const lineCount = behaviours.length;
+        const limitMs = 24 * hour;
+        const result = await run(
+          {
+            lineCount,
+            maxInFlight,
+            seed,
+            restartMs,
+            behaviourOf: (ordinal) => behaviours[ordinal] ?? 'answer',
+            latencyOf: (ordinal) => (behaviours[ordinal] === 'crash' ? crashAfterMs : latencyMs),
+          },
+          limitMs,
+        );
+        expect(endingsOf(result, lineCount)).toEqual(
+          behaviours.map((behaviour) => endings[behaviour]),
+        );
+      },
+    ),
+    { numRuns: 100 },
+  );
+}, 120_000);
