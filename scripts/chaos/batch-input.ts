@@ -42,7 +42,7 @@ export interface InputWish {
 }
 
 /** Poison that cannot be told from an outage but by the answers that other lines get. */
-const poisons = ['[[garbage]]', '[[reset]]', '[[close]]', '[[fail:503]]'] as const;
+const poisons = ['[[garbage]]', '[[reset]]', '[[close]]', '[[headers]]', '[[fail:503]]'] as const;
 const passingFaults = [
   '[[fail:500x1]]',
   '[[reset:x1]]',
@@ -52,7 +52,14 @@ const passingFaults = [
   '[[slow:1500]]',
 ] as const;
 /** What the upstream answers when it has too much to do. */
-const loadFaults = ['[[fail:429x1]]', '[[fail:503x1]][[retry-after:1]]', '[[hang:x1]]'] as const;
+const loadFaults = [
+  '[[fail:429x1]]',
+  '[[fail:503x1]][[retry-after:1]]',
+  '[[hang:x1]]',
+  '[[trickle:x1]]',
+] as const;
+/** A few dozen of these make result files that the store strings together from parts. */
+const large = '[[size:300000]]';
 const refusals = [400, 413, 422] as const;
 
 export function makeInput(wish: InputWish): BatchInput {
@@ -147,6 +154,7 @@ function planSpecials({ lineCount, hasPoison }: InputWish, random: Random): Map<
     }
   };
   add(lineCount / 50, () => ({ ...ordinary, marker: '[[pretty]]' }));
+  add(random() < 0.15 ? 60 : 2, () => ({ ...ordinary, marker: large }));
   add(lineCount / 50, () => {
     const status = pick(random, refusals);
     return { fate: { kind: 'refused', status }, marker: `[[fail:${status}]]` };
@@ -154,6 +162,7 @@ function planSpecials({ lineCount, hasPoison }: InputWish, random: Random): Map<
   add(8, () => ({ ...ordinary, marker: pick(random, passingFaults) }));
   add(2, () => ({ ...ordinary, marker: pick(random, loadFaults) }));
   add(1, () => ({ fate: { kind: 'refused', status: 500 }, marker: '[[fail:500]]' }));
+  add(hasPoison ? 1 : 0, () => ({ fate: { kind: 'poisoned' }, marker: '[[endless]]' }));
   add(hasPoison ? 2 : 0, () => ({ fate: { kind: 'poisoned' }, marker: pick(random, poisons) }));
   return specials;
 }

@@ -24,7 +24,7 @@ const workerEnv = {
   LONGHAUL_SWEEP_INTERVAL_MS: '2000',
   LONGHAUL_RECOVERY_INTERVAL_MS: '2000',
 };
-const requestTimeoutSeconds = 4;
+const requestTimeoutSeconds = 6;
 
 export class ChaosWorld {
   /** Tells what this run makes from what an earlier one has left in the same folder. */

@@ -173,6 +173,7 @@ const failureCodes: readonly (string | undefined)[] = [
   'request_timeout',
   'upstream_unavailable',
   'invalid_answer',
+  'answer_too_large',
 ];
 
 function mayBeInOutput(line: ParsedLine, planned: PlannedLine | undefined): boolean {

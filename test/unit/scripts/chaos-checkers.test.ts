@@ -61,6 +61,8 @@ const others = outputLines.slice(1);
 const later = startedAt + 60_000;
 const isRunning = { in_progress_at: 1_800_000_001 };
 
+const frozen = clean.disruptions.map((one) => ({ ...one, kind: 'freeze' as const }));
+
 /** For every checker, what it has to find. */
 const spoiled: Readonly<Record<CheckerName, Readonly<Record<string, Observation>>>> = {
   'ends-by-itself': { 'a batch in progress': endingAs({ status: 'in_progress' }) },
@@ -169,9 +171,13 @@ const spoiled: Readonly<Record<CheckerName, Readonly<Record<string, Observation>
       ...withPolls(poll(6_000, { request_counts: { ...counts, completed: 79 } })),
       disruptions: [],
     },
-    'more lines lost than a flush has': withPolls(
-      poll(6_000, { request_counts: { ...counts, completed: 1 } }),
+    'lines lost after a kill, which leaves nobody to commit': withPolls(
+      poll(6_000, { request_counts: { ...counts, completed: 79 } }),
     ),
+    'more lines lost than a flush has': {
+      ...withPolls(poll(6_000, { request_counts: { ...counts, completed: 1 } })),
+      disruptions: frozen,
+    },
   },
   'finished-lines-survive': {
     'completed lines that are gone at the end': endingAs({
@@ -201,6 +207,15 @@ const spoiled: Readonly<Record<CheckerName, Readonly<Record<string, Observation>
       ...clean,
       journal: [...clean.journal, { kind: 'request', at: later, hash: first.hash }],
       disruptions: clean.disruptions.map((one) => ({ ...one, kind: 'restart' as const })),
+    },
+    'a repeat of what was answered after a kill': {
+      ...clean,
+      journal: [
+        ...clean.journal,
+        { kind: 'request', at: later, hash: lines.at(-1)?.hash ?? '' },
+        { kind: 'answer', at: startedAt + 9_000, hash: lines.at(-1)?.hash ?? '', status: 200 },
+        { kind: 'request', at: startedAt + 9_500, hash: lines.at(-1)?.hash ?? '' },
+      ],
     },
     'a repeat long after a kill': {
       ...clean,
@@ -267,6 +282,17 @@ it('does not mind requests sent again after what a kill has cost', () => {
   const seen = { ...clean, journal: [...clean.journal, again] };
   expect(repeatsOf(seen)).toEqual([{ answeredAt: startedAt + 20, againAt: startedAt + 12_000 }]);
   expect(checkers['repeats-explained'](seen)).toEqual([]);
+});
+
+it('does not mind counts that lose a flush after a worker stood still', () => {
+  const seen = {
+    ...withPolls(
+      poll(6_000, { ...isRunning, request_counts: { ...counts, completed: 70 } }),
+      ...batch.polls.slice(-1),
+    ),
+    disruptions: frozen,
+  };
+  expect(check(seen)).toEqual([]);
 });
 
 it('lets lines of a cancelled batch be given up', () => {
