@@ -27,7 +27,9 @@ export async function recoverPlan(deps: ActivityDeps, ref: BatchRef): Promise<Re
       return { total: 0, shardCount: 0, model: null };
     }
     const { total, model, shards } = plan;
-    const waitedMs = deps.now() - Context.current().info.scheduledTimestampMs;
+    const { scheduledTimestampMs, currentAttemptScheduledTimestampMs } = Context.current().info;
+    // Both by the engine's clock.
+    const waitedMs = currentAttemptScheduledTimestampMs - scheduledTimestampMs;
     if (
       waitedMs < deps.settings.cancelGraceMs + slackMs &&
       (await isShardRunning(deps, ref, shards.length))

@@ -32,6 +32,7 @@ import {
   patched,
   setHandler,
   sleep,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { BatchEnd } from '../src/domain/batch';
 import { shardWorkflowId } from '../src/domain/ids';
@@ -155,7 +156,7 @@ class BatchRun {
   }
 
   private startExpiryTimer(): void {
-    const remainingMs = Math.max(0, this.input.batch.expiresAt * 1000 - Date.now());
+    const remainingMs = Math.max(0, this.expiresAtMs() - Date.now());
     if (remainingMs === 0 && patched(lateStartPatch)) {
       this.ask('expired');
       return;
@@ -170,6 +171,13 @@ class BatchRun {
           log.error('The expiry timer failed', { error });
         }
       });
+  }
+
+  /** By the engine's clock; the batch's own times are by that of the API that has made them. */
+  private expiresAtMs(): number {
+    const startMs = workflowInfo().startTime.getTime();
+    const { batch, startedAtMs = startMs } = this.input;
+    return batch.expiresAt * 1000 + startMs - startedAtMs;
   }
 
   private async validateAndRun(): Promise<void> {

@@ -9,6 +9,7 @@
  * Invariants:
  * - Status only moves forward; a terminal record never changes again.
  * - A timestamp, once set, never changes; at most one of the four terminal ones is set.
+ * - Timestamps follow one another: a clock that is behind is overruled by what the record says.
  * - An event that has already taken effect leaves the record as it is, so that whoever records an
  *   event may do so again after a crash.
  * - How a batch ends is decided by its `end` object, not here: this only follows it.
@@ -215,8 +216,17 @@ export function newBatchOf(record: BatchRecord): NewBatch {
  * comes too late to matter; the caller then has nothing to write.
  */
 export function transition(record: BatchRecord, event: BatchEvent): BatchRecord {
-  const changes = changesOf(record, event);
+  const changes = changesOf(record, inOrder(record, event));
   return changes === undefined ? record : { ...record, ...changes, revision: record.revision + 1 };
+}
+
+/** The event, not earlier than what the record tells of: it may come from another machine's clock. */
+function inOrder(record: BatchRecord, event: BatchEvent): BatchEvent {
+  const { createdAt, inProgressAt, finalizingAt, cancellingAt } = record;
+  const latest = Math.max(createdAt, inProgressAt ?? 0, finalizingAt ?? 0, cancellingAt ?? 0);
+  return event.type === 'end_decided'
+    ? { ...event, end: { ...event.end, at: Math.max(latest, event.end.at) } }
+    : { ...event, at: Math.max(latest, event.at) };
 }
 
 type Changes = Partial<BatchRecord> | undefined;

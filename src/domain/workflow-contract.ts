@@ -58,6 +58,12 @@ export interface BatchWorkflowInput {
   readonly batch: NewBatch;
   /** Prefix of the task queues that the batch's activities go to. */
   readonly taskQueuePrefix: string;
+  /**
+   * Unix milliseconds at the start of the workflow, by the clock that the batch's `expiresAt` was made
+   * with: so much of the completion window is left, whatever the engine's clock says. Absent in runs
+   * that take the place of lost ones.
+   */
+  readonly startedAtMs?: number;
   /** The project's batches that may run at a time, when there is a limit at first. */
   readonly runningBatchesMax?: number;
   /** The earlier run was lost, and the batch is to end; absent when it is to run. */

@@ -25,6 +25,8 @@ const momentaryCodes: ReadonlySet<string> = new Set([
   'IncompleteBody',
   'InternalError',
   'OperationAborted',
+  // Clocks are set right again, sooner or later.
+  'RequestTimeTooSkewed',
   'RequestTimeout',
   'ServiceUnavailable',
   'SlowDown',

@@ -74,6 +74,7 @@ async function start(
   await runner.start({
     batch: withoutWebhook(batch),
     taskQueuePrefix,
+    startedAtMs: clock(),
     ...(runningBatchesMax !== null && { runningBatchesMax }),
   });
   await batches.create(batch);

@@ -236,6 +236,7 @@ describe('the plan of a lost run', () => {
   async function planOf(ref: BatchRef, waitedMs = 0): Promise<unknown> {
     const environment = new MockActivityEnvironment({
       scheduledTimestampMs: world.nowMs - waitedMs,
+      currentAttemptScheduledTimestampMs: world.nowMs,
     });
     return await environment.run(async () => await world.control.recoverPlan(ref));
   }

@@ -145,7 +145,7 @@ describe('any sequence of events', () => {
 
   const events = fc.array(
     fc
-      .tuple(fc.constantFrom(...Object.values(variants)), fc.integer({ min: 1, max: 1_000 }))
+      .tuple(fc.constantFrom(...Object.values(variants)), fc.integer({ min: -1_000, max: 1_000 }))
       .map(([event, delay]): BatchEvent =>
         event.type === 'end_decided'
           ? { ...event, end: { ...event.end, at: at + delay } }
@@ -186,6 +186,20 @@ describe('any sequence of events', () => {
             expect(before[name] === null || before[name] === after[name]).toBe(true);
           }
         }
+      }),
+    );
+  });
+
+  it('keeps the timestamps in order, whatever the clocks say', () => {
+    holds(
+      fc.property(events, (sequence) => {
+        const { createdAt, inProgressAt, finalizingAt, cancellingAt, ...last } =
+          history(sequence).at(-1) ?? aBatch();
+        const ended = terminalTimestamps.map((name) => last[name]);
+        const set = [createdAt, inProgressAt, finalizingAt ?? cancellingAt, ...ended].filter(
+          (time) => time !== null,
+        );
+        expect(set).toEqual([...set].sort((a, b) => a - b));
       }),
     );
   });
