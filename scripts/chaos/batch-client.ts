@@ -206,7 +206,8 @@ export class BatchClient {
     if (status === undefined || status < 500) {
       return status === undefined || status === 429;
     }
-    if (status !== 503) {
+    const says = error.headers as Headers | undefined;
+    if (status !== 503 || says?.has('retry-after') !== true) {
       this.context.onApiFault(`${what} was answered with ${status}: ${error.message}`);
     }
     return true;

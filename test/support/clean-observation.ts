@@ -55,7 +55,7 @@ function cleanBatch(): BatchObservation {
   return {
     plan,
     input,
-    polls: cleanPolls(output.length, errors.length),
+    polls: cleanPolls(output, errors.length),
     actions: [],
     listed: 1,
     output: resultFile(output.map(resultLine)),
@@ -118,7 +118,27 @@ export function poll(afterMs: number, change: Partial<Batch>): Poll {
   return { at: startedAt + afterMs, batch };
 }
 
-function cleanPolls(completed: number, failed: number): Poll[] {
+/** The usage of a batch with these answers. */
+export function usageOf(lines: readonly PlannedLine[]): Batch['usage'] & object {
+  const usages = lines.map(({ body }) => {
+    const { usage } = JSON.parse(answerTo(body)) as {
+      readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
+    };
+    return usage;
+  });
+  const input_tokens = usages.reduce((sum, usage) => sum + usage.prompt_tokens, 0);
+  const output_tokens = usages.reduce((sum, usage) => sum + usage.completion_tokens, 0);
+  return {
+    input_tokens,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: input_tokens + output_tokens,
+  };
+}
+
+function cleanPolls(output: readonly PlannedLine[], failed: number): Poll[] {
+  const completed = output.length;
   const total = completed + failed;
   const running = { in_progress_at: 1_800_000_001 };
   const ended = {
@@ -126,6 +146,7 @@ function cleanPolls(completed: number, failed: number): Poll[] {
     status: 'completed',
     finalizing_at: 1_800_000_009,
     completed_at: 1_800_000_010,
+    usage: usageOf(output),
   } as const;
   return [
     poll(100, { status: 'validating', request_counts: { total: 0, completed: 0, failed: 0 } }),

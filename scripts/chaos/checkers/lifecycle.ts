@@ -101,12 +101,15 @@ export function timestampsOrdered(seen: Observation): string[] {
 /** At every poll the counts are possible: not negative, not above the total, which never changes. */
 export function countsAddUp(seen: Observation): string[] {
   return perBatch(seen, (batch) =>
-    batch.polls.flatMap(({ batch: { request_counts: counts, status } }) => {
-      const { total = -1, completed = -1, failed = -1 } = counts ?? {};
-      const isTotalRight = total === 0 || total === batch.input.lines.length;
-      const isSumRight = completed >= 0 && failed >= 0 && completed + failed <= total;
-      return isTotalRight && isSumRight ? [] : [`says ${status} with ${JSON.stringify(counts)}`];
-    }),
+    batch.polls.flatMap(
+      ({ batch: { request_counts: counts, status, in_progress_at: validatedAt } }) => {
+        const { total = -1, completed = -1, failed = -1 } = counts ?? {};
+        const isTotalRight =
+          total === (typeof validatedAt === 'number' ? batch.input.lines.length : 0);
+        const isSumRight = completed >= 0 && failed >= 0 && completed + failed <= total;
+        return isTotalRight && isSumRight ? [] : [`says ${status} with ${JSON.stringify(counts)}`];
+      },
+    ),
   );
 }
 

@@ -68,6 +68,33 @@ export function attemptsBounded(seen: Observation): string[] {
   return most <= attemptsMax ? [] : [`a request was sent ${most} times`];
 }
 
+/** Slices look for the end once a second, and a busy machine takes its time. */
+const afterCancelMs = 5_000;
+
+/** After a cancel was accepted nothing new is sent, unless something was killed or stood still. */
+export function quietAfterCancel(seen: Observation): string[] {
+  return seen.batches.flatMap((batch) => {
+    const cancel = batch.actions.find(
+      ({ kind, outcome }) => kind === 'cancel' && outcome === 'cancelling',
+    );
+    if (cancel === undefined) {
+      return [];
+    }
+    const isDisturbed = (until: number): boolean =>
+      seen.disruptions.some(({ from, to }) => from <= until && to >= cancel.at - afterCancelMs);
+    const first = new Map<string, number>();
+    for (const { hash, at } of requestsOf(seen.journal).filter(isOf(batch.input.lines))) {
+      first.set(hash, first.get(hash) ?? at);
+    }
+    const late = [...first.values()].filter(
+      (at) => at > cancel.at + afterCancelMs && !isDisturbed(at),
+    );
+    return late.length === 0
+      ? []
+      : [`batch ${batch.plan.name} sent ${late.length} new requests after its cancel`];
+  });
+}
+
 /** A batch that has ended sends nothing more, unless a process slept through its end. */
 export function quietAfterEnd(seen: Observation): string[] {
   return seen.batches.flatMap((batch) => {

@@ -127,6 +127,34 @@ export function countsMatchFiles(seen: Observation): string[] {
   });
 }
 
+/** The batch's usage is what its answers say, each counted once. */
+export function usageAddsUp(seen: Observation): string[] {
+  return perBatch(seen, (batch) => {
+    const { usage } = finalBatch(batch) ?? {};
+    const { output } = readableLines(batch);
+    const wanted = output.reduce(
+      (sum, { response }) => {
+        const { prompt_tokens: input, completion_tokens } = usageOf(response?.bodyText);
+        return { input: sum.input + input, output: sum.output + completion_tokens };
+      },
+      { input: 0, output: 0 },
+    );
+    const [said, counted] = [
+      [usage?.input_tokens ?? 0, usage?.output_tokens ?? 0].join(),
+      [wanted.input, wanted.output].join(),
+    ];
+    return said === counted ? [] : [`says it used ${said} tokens, its answers ${counted}`];
+  });
+}
+
+function usageOf(bodyText = ''): {
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+} {
+  const { usage } = JSON.parse(bodyText) as { readonly usage: ReturnType<typeof usageOf> };
+  return usage;
+}
+
 /** File objects have the purpose and the size of what is downloaded, and are not empty. */
 export function fileObjects(seen: Observation): string[] {
   return perBatch(seen, ({ output, errors }) =>
@@ -160,7 +188,7 @@ export function badLinesReported(seen: Observation): string[] {
 /** Its input was not found to be valid, so there is nothing to say about its requests. */
 function hasNoFiles(batch: BatchObservation): boolean {
   const final = finalBatch(batch);
-  return final?.status === 'failed' || (final?.request_counts?.total ?? 0) === 0;
+  return final?.status === 'failed' || typeof final?.in_progress_at !== 'number';
 }
 
 const unexecutedCodes = ['batch_cancelled', 'batch_expired'] as const;

@@ -9,6 +9,7 @@ import {
   resultLine,
   startedAt,
   unexecutedLine,
+  usageOf,
 } from '../../support/clean-observation';
 
 const clean = cleanObservation();
@@ -57,6 +58,7 @@ function omitOutput({ output, ...rest }: BatchObservation): BatchObservation {
 
 const firstLine = resultLine(first);
 const withoutOutput = omitOutput(batch);
+const noCounts = { total: 0, completed: 0, failed: 0 };
 const others = outputLines.slice(1);
 const later = startedAt + 60_000;
 const isRunning = { in_progress_at: 1_800_000_001 };
@@ -80,6 +82,16 @@ const spoiled: Readonly<Record<CheckerName, Readonly<Record<string, Observation>
     'a line in both files': withBatch({
       errors: resultFile([firstLine, ...failed.map(resultLine)]),
     }),
+    'no line at all': {
+      ...clean,
+      batches: [
+        {
+          ...withoutOutput,
+          errors: resultFile([]),
+          polls: [poll(9_000, { ...isRunning, status: 'completed', request_counts: noCounts })],
+        },
+      ],
+    },
     'a line of another batch': withOutput([
       ...outputLines,
       replaced(firstLine, first.customIdText, '"of another batch"'),
@@ -117,6 +129,11 @@ const spoiled: Readonly<Record<CheckerName, Readonly<Record<string, Observation>
   'counts-match-files': {
     'a line too many': endingAs({ request_counts: { ...counts, completed: 1 } }),
     'another total': endingAs({ request_counts: { ...counts, total: 1 } }),
+  },
+  'usage-adds-up': {
+    'tokens that nobody used': endingAs({
+      usage: usageOf([...completed, first]),
+    }),
   },
   'file-objects': {
     'another size': withBatch({
@@ -160,6 +177,9 @@ const spoiled: Readonly<Record<CheckerName, Readonly<Record<string, Observation>
   'counts-add-up': {
     'more lines than there are': withPolls(
       poll(6_000, { request_counts: { ...counts, failed: counts.total } }),
+    ),
+    'a total of none after the validation': withPolls(
+      poll(6_000, { ...isRunning, request_counts: noCounts }),
     ),
     'a total of another file': withPolls(poll(6_000, { request_counts: { ...counts, total: 7 } })),
     'fewer lines than none': withPolls(
@@ -235,6 +255,14 @@ const spoiled: Readonly<Record<CheckerName, Readonly<Record<string, Observation>
         at: startedAt,
         hash: first.hash,
       })),
+    },
+  },
+  'quiet-after-cancel': {
+    'a new request long after a cancel': {
+      ...withBatch({
+        actions: [{ kind: 'cancel', at: startedAt + 1_000, outcome: 'cancelling' }],
+      }),
+      disruptions: [],
     },
   },
   'quiet-after-end': {
@@ -320,6 +348,7 @@ it('lets lines of a cancelled batch be given up', () => {
           cancelling_at: 1_800_000_006,
           cancelled_at: 1_800_000_010,
           request_counts: { ...counts, completed: kept.length },
+          usage: usageOf(kept),
         }),
       ],
     }),
