@@ -13,6 +13,7 @@ import { FaultyObjectStore, keysBelow } from '../../support/faulty-object-store'
 import { holdsAsync } from '../../support/holds';
 import {
   Answers,
+  checkSeal,
   finish,
   ledgerProperty,
   lineCount,
@@ -100,6 +101,11 @@ async function addForeignShard(store: ObjectStore): Promise<void> {
   }
 }
 
+function expectAnswered(ledger: ShardLedger, expected: ReadonlySet<number>): void {
+  const answered = ledger.answeredOrdinals();
+  expect([...expected].filter((ordinal) => !answered.has(ordinal))).toEqual([]);
+}
+
 class Scenario {
   readonly memory = new SharedMemory();
   readonly answers = new Answers(this.memory);
@@ -117,7 +123,8 @@ class Scenario {
 
   async seal(): Promise<void> {
     await this.stillThere();
-    await this.answers.check(await finish(this.store, this.answers));
+    const seal = await finish(this.store, this.answers);
+    await checkSeal(this.memory, this.answers, { seal });
   }
 
   private get newest(): ShardLedger {
@@ -167,8 +174,7 @@ class Scenario {
     if (taken.seal !== undefined) {
       throw new Error('Nobody has sealed the shard yet');
     }
-    const answered = taken.ledger.answeredOrdinals();
-    expect([...stillThere].filter((ordinal) => !answered.has(ordinal))).toEqual([]);
+    expectAnswered(taken.ledger, stillThere);
     this.ledgers.push(taken.ledger);
   }
 
