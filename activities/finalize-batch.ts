@@ -24,6 +24,7 @@ import type { ObjectSlice } from '../src/storage/object-store';
 import { MissingObject, nowSeconds, type ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
 import { intactSeals } from './intact-seals';
+import { removeLedger } from './remove-batch';
 
 export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): Promise<void> {
   const { ref, shardCount } = input;
@@ -38,6 +39,11 @@ export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): P
       return;
     }
     const seals = await intactSeals(deps, input);
+    if (await hasEnded(deps, batch)) {
+      // Another run was faster: its files stay, and what was sealed anew here goes.
+      await removeLedger(deps, ref);
+      return;
+    }
     progress.step = 'writing files';
     const files = await writeFiles(deps, batch, seals);
     const result = {

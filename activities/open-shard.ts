@@ -5,6 +5,7 @@ import type { ShardRef, SliceResult } from '../src/domain/workflow-contract';
 import type { Seal } from '../src/ledger/seal';
 import { reopen, takeOver, type ShardLedger } from '../src/ledger/shard-ledger';
 import { ledgerOptions, MissingObject, type ActivityDeps } from './deps';
+import { loadPlan } from './load-plan';
 
 /** A shard as it was planned. */
 export interface PlannedShard {
@@ -28,10 +29,11 @@ export async function loadShard(
   deps: ActivityDeps,
   ref: ShardRef,
 ): Promise<PlannedShard | undefined> {
-  const [batch, plan] = await Promise.all([deps.batches.get(ref), deps.batches.getPlan(ref)]);
+  const batch = await deps.batches.get(ref);
   if (batch !== undefined && isTerminal(batch.status)) {
     return undefined;
   }
+  const plan = batch && (await loadPlan(deps, batch));
   const shard = plan?.shards[ref.shardIndex];
   if (batch === undefined || plan === undefined || shard === undefined) {
     throw new MissingObject('record or plan', ref);

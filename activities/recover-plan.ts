@@ -14,6 +14,7 @@ import { shardWorkflowId } from '../src/domain/ids';
 import type { BatchRef, RecoveredPlan } from '../src/domain/workflow-contract';
 import type { ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
+import { loadPlan } from './load-plan';
 
 const statesInParallel = 16;
 /** Beside the grace for requests in flight: a dead worker is noticed in ten seconds, a cancel in two. */
@@ -22,7 +23,8 @@ const delayMs = 1_000;
 
 export async function recoverPlan(deps: ActivityDeps, ref: BatchRef): Promise<RecoveredPlan> {
   return await heartbeating({ step: 'waiting for slices' }, async () => {
-    const plan = await deps.batches.getPlan(ref);
+    const batch = await deps.batches.get(ref);
+    const plan = batch && (await loadPlan(deps, batch));
     if (plan === undefined) {
       return { total: 0, shardCount: 0, model: null };
     }

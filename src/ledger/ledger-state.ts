@@ -88,12 +88,11 @@ export async function readCounted(
   }
   const named = await openNamed(objects.store, record?.segments ?? []);
   const counted = new Counted(shard);
-  const isLeftOver = ({ isCompacted, epoch }: Candidate): boolean =>
-    isCompacted && epoch === newest;
+  // Not named, and so made of what counts by itself — unless the epoch that names it is gone.
+  const isLeftOver = ({ isCompacted }: Candidate): boolean => isCompacted && newest === intact;
   const candidates = [
     ...written.filter((candidate) => !isLeftOver(candidate)).toSorted(newestFirst),
     ...named,
-    // Not named, and so made of what was to be found above, unless the record that names it is gone.
     ...written.filter(isLeftOver),
   ];
   for (const { segment } of candidates) {

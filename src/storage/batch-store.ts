@@ -7,6 +7,7 @@ import { batchKeys, batchesPrefix, openBatchesPrefixOf, openBatchKey } from '../
 import type { ShardPlan } from '../domain/shard-plan';
 import { addUsage, noUsage, type Usage } from '../domain/usage';
 import type { BatchRef, ShardCounts } from '../domain/workflow-contract';
+import { decodeChecked, encodeChecked } from './checked-json';
 import { changeJson, getJson, putJson } from './json-object';
 import { listIds } from './list-ids';
 import type { ListPage, ObjectStore } from './object-store';
@@ -121,14 +122,22 @@ export class BatchStore {
     );
   }
 
+  /** One that is damaged counts as a cancel: it has ended the batch, and answers are kept. */
   async getEnd(ref: BatchRef): Promise<BatchEnd | undefined> {
-    return (await getJson<BatchEnd>(this.store, keysOf(ref).end))?.value;
+    const key = keysOf(ref).end;
+    const stored = await this.store.get(key);
+    const cancelled = {
+      reason: 'cancelled',
+      at: Math.floor(madeAtMs(ref.batchId) / 1000),
+    } as const;
+    return stored && (decodeChecked<BatchEnd>(key, stored.bytes, isEnd) ?? cancelled);
   }
 
   /** Decides how a batch ends, unless that is decided; returns what holds. */
   async decideEnd(ref: BatchRef, proposed: BatchEnd): Promise<BatchEnd> {
     for (;;) {
-      const won = await putJson(this.store, keysOf(ref).end, proposed, { ifAbsent: true });
+      const key = keysOf(ref).end;
+      const won = await this.store.put(key, encodeChecked(key, proposed), { ifAbsent: true });
       if (won !== undefined) {
         return proposed;
       }
@@ -140,15 +149,19 @@ export class BatchStore {
   }
 
   async putPlan(ref: BatchRef, plan: ShardPlan): Promise<void> {
-    await putJson(this.store, keysOf(ref).plan, plan);
+    const key = keysOf(ref).plan;
+    await this.store.put(key, encodeChecked(key, plan));
   }
 
+  /** `undefined` also when the plan is not what was written. */
   async getPlan(ref: BatchRef): Promise<ShardPlan | undefined> {
-    return (await getJson<ShardPlan>(this.store, keysOf(ref).plan))?.value;
+    const key = keysOf(ref).plan;
+    const stored = await this.store.get(key);
+    return stored && decodeChecked<ShardPlan>(key, stored.bytes, isPlan);
   }
 
   async getProgress(ref: BatchRef, processName: string): Promise<Progress> {
-    return (await getJson<Progress>(this.store, keysOf(ref).progress(processName)))?.value ?? {};
+    return await this.readProgress(keysOf(ref).progress(processName));
   }
 
   async putProgress(ref: BatchRef, processName: string, progress: Progress): Promise<void> {
@@ -159,10 +172,10 @@ export class BatchStore {
   async liveProgress(ref: BatchRef): Promise<LiveProgress> {
     const page = await this.store.list(keysOf(ref).progressPrefix);
     const objects = await Promise.all(
-      page.items.map(async (item) => await getJson<Progress>(this.store, item.key)),
+      page.items.map(async (item) => await this.readProgress(item.key)),
     );
     const newest = new Map<string, ProgressEntry>();
-    for (const [shard, entry] of objects.flatMap((object) => Object.entries(object?.value ?? {}))) {
+    for (const [shard, entry] of objects.flatMap((progress) => Object.entries(progress))) {
       if (entry[0] >= (newest.get(shard)?.[0] ?? 0)) {
         newest.set(shard, entry);
       }
@@ -174,6 +187,24 @@ export class BatchStore {
       }),
       { counts: { completed: 0, failed: 0 }, usage: noUsage },
     );
+  }
+
+  /** What of a damaged object can be read: counts are a view, and about to be written again. */
+  private async readProgress(key: string): Promise<Progress> {
+    try {
+      const progress = (await getJson<object>(this.store, key))?.value ?? {};
+      return Object.fromEntries(
+        Object.entries(progress).filter(
+          (entry): entry is [string, ProgressEntry] =>
+            Array.isArray(entry[1]) && entry[1].slice(0, 3).every(Number.isSafeInteger),
+        ),
+      );
+    } catch (error) {
+      if (error instanceof SyntaxError) {
+        return {};
+      }
+      throw error;
+    }
   }
 
   /**
@@ -235,6 +266,15 @@ function isStarting(
   nowMs: number,
 ): boolean {
   return nowMs < (startingUntilMs ?? madeAtMs(batchId) + creatingMsMax);
+}
+
+/** Of versions that wrote no checksums. */
+function isPlan(value: Partial<ShardPlan>): boolean {
+  return Object.keys(value).join() === 'total,model,shards' && Array.isArray(value.shards);
+}
+
+function isEnd(value: Partial<BatchEnd>): boolean {
+  return Object.keys(value).join() === 'reason,at' && Number.isSafeInteger(value.at);
 }
 
 function keysOf(ref: BatchRef): ReturnType<typeof batchKeys> {

@@ -87,7 +87,7 @@ type Attempt<T> = (attemptNumber: number) => Promise<T>;
 /** A read of a whole object or of a range, with the offset of the first byte that is wanted. */
 interface ReadRequest {
   readonly range?: ByteRange;
-  readonly etag?: string;
+  readonly etag?: string | undefined;
 }
 
 class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
@@ -177,16 +177,14 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
 
   async getRange(key: string, range: CertainRange): Promise<Buffer | undefined> {
     assertRange(range);
-    const { etag } = range;
     // The client takes a length of 0 for "all of it".
     if (range.length === 0) {
       const found = await this.head(key);
-      const isIt = etag === undefined || etag === found?.etag;
+      const isIt = range.etag === undefined || range.etag === found?.etag;
       return found && isIt && range.offset <= found.sizeBytes ? Buffer.alloc(0) : undefined;
     }
     return await this.call(`get a range [key=${key}]`, async () => {
-      const request = { range, ...(etag !== undefined && { etag }) };
-      const response = await this.openResponse(this.client, key, request);
+      const response = await this.openResponse(this.client, key, { range, etag: range.etag });
       return response && (await collect(response));
     });
   }

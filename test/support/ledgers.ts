@@ -10,6 +10,8 @@ import { aBatchId, projectId } from './batches';
 import { textOf } from './faulty-object-store';
 
 export const shardKeys = batchKeys(projectId, aBatchId()).shard(0);
+/** All that belongs to that shard. */
+export const shardPrefix = shardKeys.epochsPrefix.replace(/[^/]+\/$/, '');
 
 export function aSegmentLine(
   ordinal: number,

@@ -20,11 +20,9 @@ import {
   ordinals,
   SharedMemory,
 } from '../../support/ledger-model';
-import { aSegmentLine, ledgerOf, shardKeys } from '../../support/ledgers';
+import { aSegmentLine, ledgerOf, shardKeys, shardPrefix } from '../../support/ledgers';
 
 const batch = batchKeys(projectId, aBatchId());
-/** All that belongs to the shard of the tests. */
-const shardPrefix = shardKeys.epochsPrefix.replace(/[^/]+\/$/, '');
 
 type Step =
   | { readonly type: 'commit' | 'zombie'; readonly picks: readonly number[] }
@@ -190,13 +188,24 @@ class Scenario {
   }
 }
 
+/** A zombie's late answer lies in the way of a compacted object whose epoch is gone. */
+const zombieInTheWay: readonly Step[] = [
+  { type: 'take over' },
+  { type: 'zombie', picks: [0] },
+  { type: 'damage', damage: { kind: 'flip', pick: 1, at: 0 } },
+  { type: 'commit', picks: [0] },
+  { type: 'commit', picks: [1] },
+  { type: 'compact' },
+  { type: 'damage', damage: { kind: 'delete', pick: 3, at: 0 } },
+];
+
 test('what lies in intact objects counts, and every other line is answered once more', async () => {
   const property = fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
     const scenario = new Scenario();
     await scenario.play(steps);
     await scenario.seal();
   });
-  await holdsAsync(property, { numRuns: 1_000 });
+  await holdsAsync(property, { numRuns: 600, examples: [[[...zombieInTheWay]]] });
 });
 
 test('whatever is damaged while owners work, every line is in the seal exactly once', async () => {
@@ -206,5 +215,5 @@ test('whatever is damaged while owners work, every line is in the seal exactly o
     }),
     { minLength: 1, maxLength: 4 },
   );
-  await holdsAsync(ledgerProperty({ sabotages }), { numRuns: 500 });
+  await holdsAsync(ledgerProperty({ sabotages }), { numRuns: 300 });
 });

@@ -1,5 +1,6 @@
 import type { BatchEnd, NewBatch } from '../../../src/domain/batch';
 import { makeBatchId, makeFileId } from '../../../src/domain/ids';
+import { batchKeys } from '../../../src/domain/object-keys';
 import { noUsage, type Usage } from '../../../src/domain/usage';
 import { BatchStore } from '../../../src/storage/batch-store';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store';
@@ -76,6 +77,45 @@ describe('BatchStore', () => {
       counts: { completed: 17, failed: 3 },
       usage: tokens(12),
     });
+  });
+
+  it('counts what of a damaged report can be read', async () => {
+    const store = new MemoryObjectStore();
+    const batches = new BatchStore(store);
+    await batches.putProgress(ref, 'worker-a', { 0: [2, 10, 1] });
+    const keys = batchKeys(ref.projectId, ref.batchId);
+    await store.put(keys.progress('worker-b'), Buffer.from('{"1":[3,7'));
+    await store.put(keys.progress('worker-c'), Buffer.from('{"1":[3,"7",2],"2":[1,5,0],"3":null}'));
+    await store.put(keys.progress('worker-d'), Buffer.from('null'));
+
+    expect((await batches.liveProgress(ref)).counts).toEqual({ completed: 15, failed: 1 });
+    expect(await batches.getProgress(ref, 'worker-b')).toEqual({});
+  });
+
+  it.each(['{"reason":"completed","at":17', '', '{"reason":"completed","at":1,"crc":5}', '[]'])(
+    'takes a damaged end for a cancel: %j',
+    async (text) => {
+      const store = new MemoryObjectStore();
+      const batches = new BatchStore(store);
+      await store.put(batchKeys(ref.projectId, ref.batchId).end, Buffer.from(text));
+
+      expect(await batches.getEnd(ref)).toMatchObject({ reason: 'cancelled' });
+      expect(await batches.decideEnd(ref, { reason: 'completed', at: now })).toMatchObject({
+        reason: 'cancelled',
+      });
+    },
+  );
+
+  it('reads an end and a plan of a version that wrote no checksums', async () => {
+    const store = new MemoryObjectStore();
+    const batches = new BatchStore(store);
+    const { end, plan } = batchKeys(ref.projectId, ref.batchId);
+    const shardPlan = { total: 0, model: null, shards: [] };
+    await store.put(end, Buffer.from('{"reason":"completed","at":17}'));
+    await store.put(plan, Buffer.from(JSON.stringify(shardPlan)));
+
+    expect(await batches.getEnd(ref)).toEqual({ reason: 'completed', at: 17 });
+    expect(await batches.getPlan(ref)).toEqual(shardPlan);
   });
 
   it('lists batches newest first, page by page', async () => {

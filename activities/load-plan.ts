@@ -1,0 +1,31 @@
+import { isTerminal, type BatchRecord } from '../src/domain/batch';
+import type { ShardPlan } from '../src/domain/shard-plan';
+import { MissingObject, type ActivityDeps } from './deps';
+import { inputFile, readInput } from './read-input';
+
+/**
+ * The plan of a batch; `undefined` while its input is not validated, and after its end. Where it is damaged or gone, it
+ * is made again: the same input gives the same plan.
+ *
+ * @throws {@link MissingObject} when the input is not valid any more, as when a model of it is no
+ *   longer served.
+ */
+export async function loadPlan(
+  deps: ActivityDeps,
+  batch: BatchRecord,
+): Promise<ShardPlan | undefined> {
+  const ref = { projectId: batch.projectId, batchId: batch.id };
+  const plan = await deps.batches.getPlan(ref);
+  if (plan !== undefined || batch.inProgressAt === null || isTerminal(batch.status)) {
+    return plan;
+  }
+  deps.logger.error({ batch: batch.id }, 'the plan is damaged or missing: it is made again');
+  const { file } = await inputFile(deps, batch);
+  const progress = { bytesRead: 0, bytesTotal: 0, errors: 0 };
+  const findings = file && (await readInput(deps, { batch, file, progress, stopsAtEnd: false }));
+  if (findings === undefined || findings.errorCount > 0) {
+    throw new MissingObject('plan', ref);
+  }
+  await deps.batches.putPlan(ref, findings.plan);
+  return findings.plan;
+}
