@@ -7,8 +7,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import {
   createControlActivities,
   createInferenceActivities,
@@ -59,6 +66,8 @@ const heartbeatThrottleMsMax = 2_000;
 const stickyTimeoutMs = 1_000;
 /** Committing and returning take a moment after the grace for requests in flight is over. */
 const drainMs = 15_000;
+/** For which workflows go on after the last slice has returned, so that they start the next ones. */
+const handOverMs = 500;
 const connectRetryMs = 1_000;
 /**
  * A slice that gives up on the store asks again what it holds. So an outage is waited out where it
@@ -90,26 +99,46 @@ export async function startWorker(context: WorkerContext): Promise<RunningWorker
     identity: identityOf('worker', context.pid),
   });
   const deps = await createDeps(context, client);
-  const workers = await createWorkers(context, connection, deps);
+  const inference = config.roles.includes('inference')
+    ? await createInferenceWorkers(context, connection, deps)
+    : [];
+  const orchestrator = config.roles.includes('orchestrator')
+    ? await createOrchestratorWorkers(context, connection, deps)
+    : [];
   const releaseSchedules = await takeCareOfSchedules(context, client);
-  const runs = workers.map(async (worker) => {
-    await worker.run();
-  });
+  const inferenceRuns = runAll(inference);
+  const orchestratorRuns = runAll(orchestrator);
   logger.info({ roles: config.roles }, 'worker is running');
   return {
     stop: () => {
       releaseSchedules();
-      workers
-        .filter((worker) => worker.getState() === 'RUNNING')
-        .forEach((worker) => {
-          worker.shutdown();
+      shutDown(inference);
+      // Last, because their workflows are ready to start the slices that return again elsewhere.
+      void Promise.allSettled(inferenceRuns)
+        .then(async () => { await delay(inference.length > 0 ? handOverMs : 0); })
+        .then(() => {
+          shutDown(orchestrator);
         });
     },
-    stopped: Promise.all(runs).then(async () => {
+    stopped: Promise.all([...inferenceRuns, ...orchestratorRuns]).then(async () => {
       await deps.dispatcher.close();
       await connection.close();
     }),
   };
+}
+
+function runAll(workers: readonly Worker[]): Promise<void>[] {
+  return workers.map(async (worker) => {
+    await worker.run();
+  });
+}
+
+function shutDown(workers: readonly Worker[]): void {
+  workers
+    .filter((worker) => worker.getState() === 'RUNNING')
+    .forEach((worker) => {
+      worker.shutdown();
+    });
 }
 
 /** The business of orchestrators; returns how to end it. */
@@ -198,59 +227,73 @@ async function connect({ config, logger }: WorkerContext): Promise<NativeConnect
       if (attempt === 1) {
         logger.warn({ err: error, address: config.temporal.address }, 'waiting for Temporal');
       }
-      await new Promise((resume) => setTimeout(resume, connectRetryMs));
+      await delay(connectRetryMs);
     }
   }
 }
 
-async function createWorkers(
+/** What all workers of the process have in common. */
+function sharedOptions(
   { config, pid }: WorkerContext,
   connection: NativeConnection,
-  deps: ActivityDeps,
-): Promise<Worker[]> {
-  const queues = taskQueues(config.temporal.taskQueuePrefix);
-  const shared = {
+): Pick<
+  WorkerOptions,
+  'connection' | 'namespace' | 'identity' | 'maxHeartbeatThrottleInterval' | 'shutdownForceTime'
+> {
+  return {
     connection,
     namespace: config.temporal.namespace,
     identity: identityOf('worker', pid),
     maxHeartbeatThrottleInterval: heartbeatThrottleMsMax,
     shutdownForceTime: config.shutdownGraceMs + drainMs,
   };
-  const workers: Promise<Worker>[] = [];
-  if (config.roles.includes('orchestrator')) {
-    const notifications = createNotificationActivities(notificationDeps(config, deps));
-    workers.push(
-      Worker.create({
-        ...shared,
-        taskQueue: queues.orchestrator,
-        workflowBundle: { codePath: workflowBundlePath },
-        activities: { ...createControlActivities(deps), ...notifications },
-        maxCachedWorkflows: cachedWorkflowsMax,
-        stickyQueueScheduleToStartTimeout: stickyTimeoutMs,
-        maxConcurrentActivityTaskExecutions: controlActivitiesMax,
-      }),
-      Worker.create({
-        ...shared,
-        taskQueue: queues.notifications,
-        activities: notifications,
-        maxConcurrentActivityTaskExecutions: notificationsMax,
-      }),
-    );
-  }
-  if (config.roles.includes('inference')) {
-    const activities = createInferenceActivities(deps);
-    const maxConcurrentActivityTaskExecutions = config.slicesMax;
-    workers.push(
-      ...[queues.inference, queues.inferenceShort].map(
-        async (taskQueue) =>
-          await Worker.create({
-            ...shared,
-            taskQueue,
-            activities,
-            maxConcurrentActivityTaskExecutions,
-          }),
-      ),
-    );
-  }
-  return await Promise.all(workers);
+}
+
+async function createOrchestratorWorkers(
+  context: WorkerContext,
+  connection: NativeConnection,
+  deps: ActivityDeps,
+): Promise<Worker[]> {
+  const { config } = context;
+  const shared = sharedOptions(context, connection);
+  const queues = taskQueues(config.temporal.taskQueuePrefix);
+  const notifications = createNotificationActivities(notificationDeps(config, deps));
+  return await Promise.all([
+    Worker.create({
+      ...shared,
+      taskQueue: queues.orchestrator,
+      workflowBundle: { codePath: workflowBundlePath },
+      activities: { ...createControlActivities(deps), ...notifications },
+      maxCachedWorkflows: cachedWorkflowsMax,
+      stickyQueueScheduleToStartTimeout: stickyTimeoutMs,
+      maxConcurrentActivityTaskExecutions: controlActivitiesMax,
+    }),
+    Worker.create({
+      ...shared,
+      taskQueue: queues.notifications,
+      activities: notifications,
+      maxConcurrentActivityTaskExecutions: notificationsMax,
+    }),
+  ]);
+}
+
+async function createInferenceWorkers(
+  context: WorkerContext,
+  connection: NativeConnection,
+  deps: ActivityDeps,
+): Promise<Worker[]> {
+  const { config } = context;
+  const queues = taskQueues(config.temporal.taskQueuePrefix);
+  const activities = createInferenceActivities(deps);
+  return await Promise.all(
+    [queues.inference, queues.inferenceShort].map(
+      async (taskQueue) =>
+        await Worker.create({
+          ...sharedOptions(context, connection),
+          taskQueue,
+          activities,
+          maxConcurrentActivityTaskExecutions: config.slicesMax,
+        }),
+    ),
+  );
 }
