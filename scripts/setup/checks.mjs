@@ -82,7 +82,12 @@ export function runAllTests() {
   return withTestCount(async (countedAs) => {
     const checked = await runChecks({ unitTestArgs: countedAs('unit') });
     return checked === 0
-      ? jest(['--selectProjects', ...serverKinds, `--maxWorkers=${serverTestsInParallel}`, ...countedAs('servers')])
+      ? jest([
+          '--selectProjects',
+          ...serverKinds,
+          `--maxWorkers=${serverTestsInParallel}`,
+          ...countedAs('servers'),
+        ])
       : checked;
   });
 }

@@ -115,7 +115,9 @@ export async function startWorker(context: WorkerContext): Promise<RunningWorker
       shutDown(inference);
       // Last, because their workflows are ready to start the slices that return again elsewhere.
       void Promise.allSettled(inferenceRuns)
-        .then(async () => { await delay(inference.length > 0 ? handOverMs : 0); })
+        .then(async () => {
+          await delay(inference.length > 0 ? handOverMs : 0);
+        })
         .then(() => {
           shutDown(orchestrator);
         });
