@@ -14,16 +14,13 @@ const transform = {
   ],
 };
 const kinds = ['tidy', 'unit', 'conformance', 'replay', 'integration', 'contract', 'e2e'];
-// Kinds that wait for real servers: two minutes a test.
-const slowKinds = ['conformance', 'integration', 'contract', 'e2e'];
 module.exports = {
-  // Jest's five seconds are too few for property tests on a busy machine.
-  testTimeout: 30_000,
+  // Jest's five seconds are too few for real servers, and for property tests on a busy machine.
+  testTimeout: 120_000,
   projects: kinds.map((kind) => ({
     displayName: kind,
     testEnvironment: 'node',
     transform,
-    setupFilesAfterEnv: slowKinds.includes(kind) ? ['<rootDir>/test/support/long-timeout.ts'] : [],
     testMatch: [`<rootDir>/test/${kind}/**/*.test.ts`],
     modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.longhaul/', '<rootDir>/.cache/'],
   })),
