@@ -277,6 +277,19 @@ describe('sealing', () => {
     expect(await readSeal({ store, keys: shardKeys })).toEqual(seal);
   });
 
+  it('is refused while a line has no answer, or has none any more', async () => {
+    const damaged: string[] = [];
+    const ledger = await openLedger(store, { damaged, lineCount: 3 });
+    await commitEach(ledger, [0, 1]);
+    expect(await ledger.seal()).toBeUndefined();
+    await damage(shardKeys.segment(1, 0));
+    await commitEach(ledger, [2]);
+    await ledger.compact(2);
+    expect([answered(ledger), damaged]).toEqual([[1, 2], [shardKeys.segment(1, 0)]]);
+    expect(await ledger.seal()).toBeUndefined();
+    expect(await readSeal({ store, keys: shardKeys })).toBeUndefined();
+  });
+
   it('has no object where there is no line', async () => {
     const ledger = await openLedger(store, { lineCount: 1 });
     await ledger.commit([aSegmentLine(0)]);
