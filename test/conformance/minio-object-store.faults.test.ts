@@ -20,6 +20,8 @@ import { MIB, openRead } from './suites/support';
 
 /** Patient enough for a restart of the server; quick to notice that it is silent. */
 const patient: StoreTimeouts = { connectTimeoutMs: 1_000, idleTimeoutMs: 500, retryMs: 60_000 };
+/** For servers that are slow only because the machine is busy. */
+const unhurried: StoreTimeouts = { ...patient, idleTimeoutMs: 10_000 };
 const hasty: StoreTimeouts = { connectTimeoutMs: 500, idleTimeoutMs: 500, retryMs: 1_000 };
 /** What a call takes at most: its retries, its last attempt, and what a busy machine adds. */
 const hastyMsMax = 10_000;
@@ -32,7 +34,7 @@ let hastyStore: MinioObjectStore;
 
 beforeAll(async () => {
   server = await MinioServer.start();
-  store = createMinioObjectStore(server.config, { ...patient, idleTimeoutMs: 10_000 });
+  store = createMinioObjectStore(server.config, unhurried);
   hastyStore = createMinioObjectStore(server.config, hasty);
   await store.ensureBucket();
 });
@@ -152,7 +154,7 @@ describe('an answer that is lost', () => {
 
   beforeAll(async () => {
     proxy = await LossyProxy.start(server.config.endpoint);
-    lossy = createMinioObjectStore({ ...server.config, endpoint: proxy.endpoint }, patient);
+    lossy = createMinioObjectStore({ ...server.config, endpoint: proxy.endpoint }, unhurried);
   });
 
   beforeEach(() => {
@@ -218,7 +220,7 @@ describe('a request that is garbled on its way', () => {
 
   beforeAll(async () => {
     proxy = await LossyProxy.start(server.config.endpoint);
-    garbled = createMinioObjectStore({ ...server.config, endpoint: proxy.endpoint }, patient);
+    garbled = createMinioObjectStore({ ...server.config, endpoint: proxy.endpoint }, unhurried);
   });
 
   afterAll(async () => {
