@@ -15,6 +15,13 @@ const attributeTypes = {
   DATETIME: { cliName: 'Datetime', number: 6 },
 } as const;
 
+/** As in `scripts/compose/temporal-dynamic-config.yaml`, which has the reasons. */
+const dynamicConfig = {
+  'matching.enableFairness': true,
+  'frontend.keepAliveTime': '5s',
+  'frontend.keepAliveTimeout': '4s',
+};
+
 const callTimeoutMs = 2_000;
 
 export function temporalSpec(state: StateFolder, ports: Ports): ProcessSpec {
@@ -33,7 +40,10 @@ export function temporalSpec(state: StateFolder, ports: Ports): ProcessSpec {
       ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]),
       // Four times the batches a second; a SIGKILL loses nothing with either setting.
       ...['--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=NORMAL'],
-      ...['--dynamic-config-value', 'matching.enableFairness=true'],
+      ...Object.entries(dynamicConfig).flatMap(([name, value]) => [
+        '--dynamic-config-value',
+        `${name}=${JSON.stringify(value)}`,
+      ]),
       ...Object.entries(searchAttributes).flatMap(([name, type]) => [
         '--search-attribute',
         `${name}=${attributeTypes[type].cliName}`,

@@ -17,6 +17,8 @@ export class Gate {
   readonly answersById = new Map<string, number>();
   /** How long an answer takes once it is decided. */
   latencyMs = 0;
+  /** Of the text of an answer, beside what always is in it. */
+  paddingBytes = 0;
   private readonly held = new Set<() => void>();
   private fateOf: (index: number) => Fate = () => 'answered';
 
@@ -83,7 +85,8 @@ export class Gate {
       return;
     }
     const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 };
-    const choices = [{ index: 0, message: { role: 'assistant', content: id } }];
+    const content = id + 'x'.repeat(this.paddingBytes);
+    const choices = [{ index: 0, message: { role: 'assistant', content } }];
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ object: 'chat.completion', choices, usage }));
     response.once('finish', () => this.answersById.set(id, (this.answersById.get(id) ?? 0) + 1));
