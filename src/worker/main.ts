@@ -32,7 +32,7 @@ async function main(): Promise<void> {
     process.exit(0);
   } catch (error) {
     // A worker that has lost its engine does not come back by itself; its supervisor restarts it.
-    logger.fatal({ err: error }, 'worker has failed, or could not hand over in time');
+    logger.fatal({ err: error }, 'worker has failed');
     process.exit(1);
   }
 }

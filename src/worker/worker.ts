@@ -6,6 +6,7 @@
  * batches with a single one.
  */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
@@ -76,9 +77,12 @@ const connectRetryMs = 1_000;
 const storePatience = { ...defaultTimeouts, retryMs: 600_000, waitsForRoom: true };
 
 export interface RunningWorker {
-  /** Stops polling, lets slices commit what has finished, and hands them on. */
+  /** Stops polling, lets slices commit what has finished, and hands them on. Again does no harm. */
   stop(): void;
-  /** Resolves after {@link stop}; rejects when a worker fails. */
+  /**
+   * Resolves after {@link stop}; rejects when a worker fails, or not everything is handed over
+   * `drainMs` after the grace for requests in flight.
+   */
   readonly stopped: Promise<void>;
 }
 
@@ -109,8 +113,12 @@ export async function startWorker(context: WorkerContext): Promise<RunningWorker
   const inferenceRuns = runAll(inference);
   const orchestratorRuns = runAll(orchestrator);
   logger.info({ roles: config.roles }, 'worker is running');
+  const isLate = new AbortController();
   return {
     stop: () => {
+      setTimeout(() => {
+        isLate.abort();
+      }, config.shutdownGraceMs + drainMs).unref();
       releaseSchedules();
       shutDown(inference);
       // Last, because their workflows are ready to start the slices that return again elsewhere.
@@ -122,10 +130,15 @@ export async function startWorker(context: WorkerContext): Promise<RunningWorker
           shutDown(orchestrator);
         });
     },
-    stopped: Promise.all([...inferenceRuns, ...orchestratorRuns]).then(async () => {
-      await deps.dispatcher.close();
-      await connection.close();
-    }),
+    stopped: Promise.race([
+      Promise.all([...inferenceRuns, ...orchestratorRuns]).then(async () => {
+        await deps.dispatcher.close();
+        await connection.close();
+      }),
+      once(isLate.signal, 'abort').then(() => {
+        throw new Error('Not everything could be handed over in time');
+      }),
+    ]),
   };
 }
 

@@ -6,6 +6,9 @@ import { PhaseWorld, windows, type PhasedBatch } from '../support/end-phases';
 import type { GatedBatch } from '../support/gated-stack';
 import { checkedResults } from '../support/result-checks';
 
+/** A batch in each phase, and twenty seconds until a killed worker's activities run again. */
+jest.setTimeout(300_000);
+
 let world: PhaseWorld;
 beforeAll(async () => {
   world = await PhaseWorld.start(50);

@@ -11,6 +11,9 @@ const inference = { LONGHAUL_WORKER_ROLES: 'inference' };
 const lineCount = 1_000;
 const answeredAtFirst = 40;
 
+/** Until the engine takes a worker for dead, and processes are started several times. */
+jest.setTimeout(300_000);
+
 let on: GatedStack;
 /** The one that seems dead. It reaches the servers through the proxies. */
 let zombie: ManagedProcess;
