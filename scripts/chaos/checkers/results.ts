@@ -188,7 +188,9 @@ export function badLinesReported(seen: Observation): string[] {
 /** Its input was not found to be valid, so there is nothing to say about its requests. */
 function hasNoFiles(batch: BatchObservation): boolean {
   const final = finalBatch(batch);
-  return final?.status === 'failed' || typeof final?.in_progress_at !== 'number';
+  // A cancel may come between the end of the validation and the record of it.
+  const wasValidated = typeof final?.in_progress_at === 'number';
+  return final?.status === 'failed' || (!wasValidated && final?.request_counts?.total === 0);
 }
 
 const unexecutedCodes = ['batch_cancelled', 'batch_expired'] as const;
