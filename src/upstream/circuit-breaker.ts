@@ -30,6 +30,8 @@ export interface CircuitBreakerOptions {
   /** `cause` is that of the last failure. */
   onOpen(cause: number | string): void;
   onClose(): void;
+  /** Ten requests in a row were not answered by an upstream that is well otherwise. */
+  onUnanswered(cause: number | string): void;
   /** A line that was not admitted may be now. */
   onAdmit(): void;
 }
@@ -45,6 +47,8 @@ export class CircuitBreaker {
   /** In a row, since the upstream was last known to be well. */
   private failures = 0;
   private faults = 0;
+  /** Failures in a row, since the last answer. */
+  private unanswered = 0;
   private check: 'none' | 'waiting' | 'running' = 'none';
   private lastCheckAt = -Infinity;
   /** Something has failed since the check began. */
@@ -91,11 +95,12 @@ export class CircuitBreaker {
   onAnswer(): void {
     this.failures = 0;
     this.faults = 0;
+    this.unanswered = 0;
     if (this.isOpen) {
-      const isContradiction = !this.isFaulty;
+      const wasDown = !this.isFaulty;
       this.recover();
-      if (isContradiction) {
-        this.options.health.contradict();
+      if (wasDown) {
+        this.options.health.verify();
       }
     } else if (this.check !== 'none') {
       this.recover();
@@ -115,6 +120,7 @@ export class CircuitBreaker {
       }
     } else {
       this.failures += 1;
+      this.unanswered += 1;
       this.isInDoubt = true;
       if (this.check === 'none') {
         this.startCheck();
@@ -155,17 +161,27 @@ export class CircuitBreaker {
     this.isInDoubt = false;
     this.options.health.start((isWell) => {
       this.check = 'none';
-      if (!isWell) {
-        this.onDown();
-      } else if (this.isOpen || !this.isInDoubt) {
-        this.recover();
+      if (isWell) {
+        this.onWell();
       } else {
-        this.failures = 0;
-        this.startCheck();
-        this.options.onAdmit();
+        this.onDown();
       }
     });
   };
+
+  private onWell(): void {
+    if (this.isOpen || !this.isInDoubt) {
+      this.recover();
+    } else {
+      this.failures = 0;
+      this.startCheck();
+      this.options.onAdmit();
+    }
+    if (this.unanswered >= failuresToHold) {
+      this.unanswered = -Infinity;
+      this.options.onUnanswered(this.cause);
+    }
+  }
 
   private onDown(): void {
     if (!this.isOpen) {
@@ -222,6 +238,7 @@ export class CircuitBreaker {
     this.failures = 0;
     this.trial = 'none';
     if (wasOpen) {
+      this.unanswered = 0;
       this.options.onClose();
     }
     this.options.onAdmit();

@@ -15,7 +15,7 @@ import {
   type Attempt,
   type HttpAnswer,
 } from './attempt';
-import type { Sending } from './line';
+import type { RouteSending } from './route';
 import type { SessionLine } from './session';
 
 /** Where a connection leads. */
@@ -102,7 +102,7 @@ export interface ExchangeStart {
   readonly startedAt: number;
   /** Position in the order of sending, counted by upstream. */
   readonly number: number;
-  readonly sending: Sending;
+  readonly sending: RouteSending;
 }
 
 export class Exchange implements Dispatcher.DispatchHandler {

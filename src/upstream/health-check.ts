@@ -3,10 +3,10 @@
  * which every server that speaks OpenAI's API answers at once, without a model having to work. Any
  * HTTP answer below 500 says that the server is well, be it that the path is unknown or the key wrong.
  *
- * There are servers that answer lines, but not this. They are found out: a line that is answered
- * while its upstream is held for down contradicts the check, which is then asked again at once. After
- * two contradictions without a good word of its own it is not believed any more. A server that cannot
- * even be reached is down in any case.
+ * There are servers that answer lines, but not this. They are found out: when the first line is
+ * answered, or one while its upstream is held for down, the check is verified by another look. One
+ * that fails then is not believed any more, unless it has proved itself before: then it takes two in
+ * a row. A server that cannot even be reached is down in any case.
  */
 import { Client, type Dispatcher } from 'undici';
 import type { Clock } from './clock';
@@ -17,10 +17,10 @@ export type Sight = 'well' | 'silent' | 'unreachable';
 /** Looks once, and calls back once; the returned function gives up, and then nobody is called. */
 export type Look = (onSeen: (sight: Sight) => void) => () => void;
 
-const contradictionsMax = 2;
-
 export class HealthCheck {
+  /** Verifications in a row that failed. */
   private contradictions = 0;
+  private hasProved = false;
   private giveUp: (() => void) | undefined;
 
   constructor(private readonly look: Look) {}
@@ -28,18 +28,16 @@ export class HealthCheck {
   /** Takes the place of a check that is under way. */
   start(onEnd: (isWell: boolean) => void): void {
     this.run((sight) => {
-      const isBelieved = this.contradictions < contradictionsMax;
-      if (sight === 'well') {
-        this.contradictions = 0;
-      }
-      onEnd(sight === 'well' || (sight === 'silent' && !isBelieved));
+      onEnd(sight === 'well' || (sight === 'silent' && !this.isBelieved));
     });
   }
 
-  /** A line was answered although the check had said that the server is down. */
-  contradict(): void {
+  /** The server has just answered a line, so it is well. */
+  verify(): void {
     this.run((sight) => {
-      this.contradictions = sight === 'silent' ? this.contradictions + 1 : 0;
+      if (sight === 'silent') {
+        this.contradictions += 1;
+      }
     });
   }
 
@@ -48,10 +46,18 @@ export class HealthCheck {
     this.giveUp = undefined;
   }
 
+  private get isBelieved(): boolean {
+    return this.contradictions < (this.hasProved ? 2 : 1);
+  }
+
   private run(onSeen: (sight: Sight) => void): void {
     this.stop();
     this.giveUp = this.look((sight) => {
       this.giveUp = undefined;
+      if (sight === 'well') {
+        this.contradictions = 0;
+        this.hasProved = true;
+      }
       onSeen(sight);
     });
   }

@@ -1,5 +1,14 @@
 import type { Line } from './line';
 
+/** How an attempt stood to the others when it was sent. */
+export interface Company {
+  readonly isSuspect: boolean;
+  /** Position in the order of sending. */
+  readonly number: number;
+  /** Nothing else was in flight. */
+  readonly isFirst: boolean;
+}
+
 /**
  * Finds the line that takes its upstream down, among those that were in flight each time. A line to
  * which that has happened again is a suspect: suspects are sent apart from all other lines, one at
@@ -10,12 +19,9 @@ export class Isolation {
   private allowance = 1;
   private suspects = 0;
   private others = 0;
+  private sent = 0;
   /** A suspect that waits for the others in flight to end. */
   private first: Line | undefined;
-
-  get inFlight(): number {
-    return this.suspects + this.others;
-  }
 
   /** Whether the line may be sent now. A suspect that may not keeps others from being sent. */
   admits(line: Line, isSuspect: boolean): boolean {
@@ -29,22 +35,30 @@ export class Isolation {
     return isAdmitted;
   }
 
-  onSent(line: Line, isSuspect: boolean): void {
+  onSent(line: Line, isSuspect: boolean): Company {
     this.forget(line);
+    const isFirst = this.suspects + this.others === 0;
     if (isSuspect) {
       this.suspects += 1;
     } else {
       this.others += 1;
     }
+    this.sent += 1;
+    return { isSuspect, number: this.sent, isFirst };
   }
 
-  onEnd(isSuspect: boolean, isAnswered: boolean): void {
+  onEnd({ isSuspect }: Company, isAnswered: boolean): void {
     if (isSuspect) {
       this.suspects -= 1;
       this.allowance = isAnswered ? this.allowance + 1 : 1;
     } else {
       this.others -= 1;
     }
+  }
+
+  /** Whether nothing else was in flight for as long as the attempt was, up to now. */
+  wasAlone({ isFirst, number }: Company): boolean {
+    return isFirst && number === this.sent;
   }
 
   /** The line is not to be sent any more. */

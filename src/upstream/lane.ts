@@ -17,12 +17,14 @@ import type { Logger } from '../observability/logger';
 import { isSuccess } from './answer';
 import type { ByteBudget } from './byte-budget';
 import type { Attempt, FailedAttemptKind } from './attempt';
+import type { CircuitBreakerOptions } from './circuit-breaker';
 import type { Clock } from './clock';
 import { ConnectionPool } from './connection-pool';
 import type { DispatchSession, SessionOptions } from './dispatcher';
 import { Exchange, type Connection, type ConnectionOptions } from './exchange';
 import { FairQueue } from './fair-queue';
 import { HealthCheck } from './health-check';
+import { Isolation } from './isolation';
 import { Pacing } from './pacing';
 import { Route } from './route';
 import { LineSession, type SessionHost, type SessionLine } from './session';
@@ -44,6 +46,7 @@ export class Lane implements SessionHost {
   private readonly headers: readonly string[];
   private readonly routes = new Map<string, Route>();
   private readonly queue = new FairQueue<SessionLine>();
+  private readonly isolation = new Isolation();
   private readonly pacing: Pacing;
   private readonly pool: ConnectionPool;
   private sent = 0;
@@ -104,7 +107,7 @@ export class Lane implements SessionHost {
     }
     const about = { upstream: this.upstream.name, model: upstreamModel };
     const { clock, random, logger, transport } = this.options;
-    const route = new Route({
+    const breakerOptions: CircuitBreakerOptions = {
       clock,
       random,
       health: new HealthCheck(transport.look),
@@ -114,8 +117,12 @@ export class Lane implements SessionHost {
       onClose: () => {
         logger.info(about, 'Upstream answers again');
       },
+      onUnanswered: (cause) => {
+        logger.warn({ ...about, cause }, 'Upstream passes its health check, but answers no line');
+      },
       onAdmit: this.schedulePump,
-    });
+    };
+    const route = new Route(breakerOptions, this.isolation);
     this.routes.set(upstreamModel, route);
     return route;
   }
@@ -161,9 +168,10 @@ export class Lane implements SessionHost {
 
   private readonly onExchangeEnd = (exchange: Exchange, attempt: Attempt): void => {
     const { line, connection, sending } = exchange.start;
-    const { breaker, isolation } = line.session.target.route;
+    const { breaker } = line.session.target.route;
     this.inFlight -= 1;
-    isolation.onEnd(sending.isSuspect, attempt.kind === 'answer');
+    const isAnswered = attempt.kind !== 'unavailable' && attempt.kind !== 'unreachable';
+    this.isolation.onEnd(sending.company, isAnswered);
     if (line.session.isAborted) {
       breaker.onGivenUp(sending.isTrial);
     } else if (attempt.kind === 'answer') {
@@ -208,7 +216,7 @@ export class Lane implements SessionHost {
       kind,
       sending,
       othersSucceeded: route.successes > (line.successesSeen ?? 0),
-      isAlone: route.isAlone(sending),
+      isAlone: this.isolation.wasAlone(sending.company),
       downs: route.breaker.downs,
       now: this.clock.now(),
       patienceMs: this.options.outagePatienceMs,

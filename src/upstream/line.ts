@@ -4,13 +4,8 @@ import type { LineRequest } from './dispatcher';
 
 /** What is known of an attempt when it is sent. */
 export interface Sending {
-  /** Position in the order of sending, counted by route. */
-  readonly number: number;
   /** Sent to an upstream that is held for down. */
   readonly isTrial: boolean;
-  readonly isSuspect: boolean;
-  /** Nothing else was in flight. */
-  readonly isFirst: boolean;
   /** How often the upstream had been found to be down. */
   readonly downs: number;
 }
@@ -20,7 +15,7 @@ export interface FailedAttempt {
   readonly kind: FailedAttemptKind;
   readonly sending: Sending;
   readonly othersSucceeded: boolean;
-  /** No other line of the route was in flight meanwhile. */
+  /** No other line was in flight meanwhile. */
   readonly isAlone: boolean;
   /** How often the upstream was found to be down, so far. */
   readonly downs: number;
@@ -92,6 +87,7 @@ export class Line {
     const { othersSucceeded, isAlone } = attempt;
     const counts = attemptCounts(kind, { othersSucceeded, patienceIsOver });
     if (kind !== 'unavailable') {
+      this.downsInRow = kind === 'unreachable' ? this.downsInRow : 0;
       this.count(kind, counts);
       return this.hasCounted(kind, 0);
     }
@@ -103,12 +99,11 @@ export class Line {
   }
 
   attempts(now: number, downs: number): LineAttempts {
-    const { failed, failingSince } = this;
-    const downsInRow = this.downsWith(downs);
     this.judgeLast(downs);
+    const { failed, counted, failingSince, downsInRow } = this;
     return {
       failed,
-      counted: this.counted,
+      counted,
       failingMs: failingSince === undefined ? 0 : now - failingSince,
       ...(downsInRow > 0 && { downs: downsInRow }),
     };

@@ -1,6 +1,11 @@
 import { CircuitBreaker, type CircuitBreakerOptions } from './circuit-breaker';
-import { Isolation } from './isolation';
+import type { Company, Isolation } from './isolation';
 import type { Line, Sending } from './line';
+
+/** An attempt of a route's line, when it is sent. */
+export interface RouteSending extends Sending {
+  readonly company: Company;
+}
 
 /**
  * One model on one upstream. Faults are a matter of the route and not of the whole upstream: a
@@ -8,11 +13,13 @@ import type { Line, Sending } from './line';
  */
 export class Route {
   readonly breaker: CircuitBreaker;
-  readonly isolation = new Isolation();
   private succeeded = 0;
-  private sent = 0;
 
-  constructor(options: CircuitBreakerOptions) {
+  constructor(
+    private readonly options: CircuitBreakerOptions,
+    /** That of the upstream: whatever takes it down, all its routes are concerned. */
+    readonly isolation: Isolation,
+  ) {
     this.breaker = new CircuitBreaker(options);
   }
 
@@ -21,21 +28,16 @@ export class Route {
     return this.succeeded;
   }
 
-  onSent(line: Line): Sending {
+  onSent(line: Line): RouteSending {
     const { downs } = this.breaker;
-    const isSuspect = line.isSuspect(downs);
-    const isFirst = this.isolation.inFlight === 0;
-    this.isolation.onSent(line, isSuspect);
-    this.sent += 1;
-    return { number: this.sent, isTrial: this.breaker.onSent(), isSuspect, isFirst, downs };
-  }
-
-  /** Whether nothing else was in flight for as long as the attempt was, up to now. */
-  isAlone({ isFirst, number }: Sending): boolean {
-    return isFirst && number === this.sent;
+    const company = this.isolation.onSent(line, line.isSuspect(downs));
+    return { isTrial: this.breaker.onSent(), downs, company };
   }
 
   onSuccess(): void {
     this.succeeded += 1;
+    if (this.succeeded === 1) {
+      this.options.health.verify();
+    }
   }
 }

@@ -153,10 +153,13 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
       // A line that never failed tells more of the upstream than one that may be the trouble.
       return breaker.admits() ? fewestFailures(this.ready) : undefined;
     }
-    if (!(first.failures > 0 ? breaker.admitsRetry() : breaker.admits())) {
-      return undefined;
+    if (first.failures === 0 || !breaker.admitsRetry()) {
+      const line = this.ready.find(({ failures }) => failures === 0);
+      return line !== undefined && breaker.admits() && isolation.admits(line, false)
+        ? line
+        : undefined;
     }
-    const suspects = first.failures > 0 ? this.suspects() : [];
+    const suspects = this.suspects();
     const line = fewestFailures(suspects) ?? first;
     return isolation.admits(line, suspects.length > 0) ? line : undefined;
   }
@@ -190,14 +193,15 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
     if (!this.isAborted) {
       this.state = state;
     }
-    for (const line of this.ready.splice(0)) {
-      this.giveUp(line);
-    }
-    for (const [line, cancel] of this.waiting) {
+    const lines = [...this.ready.splice(0), ...this.waiting.keys()];
+    for (const cancel of this.waiting.values()) {
       cancel();
-      this.giveUp(line);
     }
     this.waiting.clear();
+    // Not all may be told of to the next session: then those that are nearest to their end.
+    for (const line of lines.sort((one, other) => other.failures - one.failures)) {
+      this.giveUp(line);
+    }
     this.wakeRoom();
   }
 

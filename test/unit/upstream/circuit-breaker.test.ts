@@ -24,6 +24,7 @@ function aBreaker(): {
     }),
     onOpen: (cause) => events.push(`open ${cause}`),
     onClose: () => events.push('close'),
+    onUnanswered: (cause) => events.push(`unanswered ${cause}`),
     onAdmit: () => undefined,
   });
   const see = (sight: Sight): void => {
@@ -78,7 +79,7 @@ describe('a circuit breaker', () => {
     const { breaker, clock, events, see } = aBreaker();
     fail(breaker, 1);
     for (let round = 0; round < 3; round++) {
-      fail(breaker, 5);
+      fail(breaker, 2);
       see('well');
       expect(breaker.admits()).toBe(true);
       expect(breaker.admitsRetry()).toBe(false);
@@ -100,6 +101,25 @@ describe('a circuit breaker', () => {
     expect(breaker.isOpen).toBe(false);
     expect(breaker.downs).toBe(0);
     expect(events).not.toContain('close');
+  });
+
+  it('tells once of an upstream that is well but answers no line, until it does', () => {
+    const { breaker, clock, events, see } = aBreaker();
+    const told = (): string[] => events.filter((event) => !event.startsWith('check'));
+    for (let round = 0; round < 30; round++) {
+      fail(breaker, 1);
+      see('well');
+      clock.advance(1_000);
+    }
+    expect(told()).toEqual(['unanswered ECONNRESET']);
+    breaker.onAnswer();
+    fail(breaker, 9);
+    see('well');
+    expect(told()).toHaveLength(1);
+    fail(breaker, 1);
+    clock.advance(1_000);
+    see('well');
+    expect(told()).toHaveLength(2);
   });
 
   it('takes an answer for the end of a check', () => {

@@ -170,21 +170,28 @@ describe('a health check', () => {
     ]);
   });
 
-  it('is not believed after two contradictions, unless the server cannot be reached', () => {
+  it('is not believed when it contradicts the first answer, unless the server cannot be reached', () => {
     const { check, verdictAt } = aCheck();
-    verdictAt('silent');
-    check.contradict();
     expect(verdictAt('silent')).toBe(false);
-    check.contradict();
+    check.verify();
     expect(verdictAt('silent')).toBe(true);
     expect(verdictAt('unreachable')).toBe(false);
+  });
+
+  it('that has proved itself is believed until it has contradicted two answers', () => {
+    const { check, verdictAt } = aCheck();
+    verdictAt('well');
+    expect(verdictAt('silent')).toBe(false);
+    check.verify();
+    expect(verdictAt('silent')).toBe(false);
+    check.verify();
+    expect(verdictAt('silent')).toBe(true);
   });
 
   it('is believed again once it says that the server is well', () => {
     const { check, verdictAt } = aCheck();
     verdictAt('silent');
-    check.contradict();
-    check.contradict();
+    check.verify();
     expect(verdictAt('well')).toBe(true);
     expect(verdictAt('silent')).toBe(false);
   });
@@ -194,7 +201,7 @@ describe('a health check', () => {
     for (let outage = 0; outage < 5; outage++) {
       expect(verdictAt('silent')).toBe(false);
       verdictAt('well');
-      check.contradict();
+      check.verify();
     }
     expect(verdictAt('silent')).toBe(false);
   });
