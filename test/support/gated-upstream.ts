@@ -11,7 +11,7 @@ import { stringify } from 'yaml';
 type Fate = 'answered' | 'held' | 'cut';
 
 export class Gate {
-  /** Requests received, those that were held or cut included. */
+  /** Inference requests received, those that were held or cut included; health checks are not. */
   requests = 0;
   /** How often a request was answered in full, by its `X-Request-Id`. */
   readonly answersById = new Map<string, number>();
@@ -61,7 +61,9 @@ export class Gate {
   }
 
   receive(request: IncomingMessage, body: string, response: ServerResponse): void {
-    this.requests += 1;
+    if (request.method === 'POST') {
+      this.requests += 1;
+    }
     const id = String(request.headers['x-request-id']);
     const index = Number(/"content":"(\d+) /.exec(body)?.[1]);
     const decide = (): void => {
