@@ -21,6 +21,7 @@ import type { Shard } from '../domain/shard-plan';
 import type { ListedObject, ObjectStore } from '../storage/object-store';
 import { decodeEpoch, type EpochRecord, type NamedSegment } from './epoch-record';
 import type { OpenSegment } from './merge';
+import { readUnlessLost } from './read-unless-lost';
 import {
   decodeFooter,
   decodeIndex,
@@ -58,7 +59,7 @@ export async function readNewestEpoch({ store, keys }: ShardObjects): Promise<Ne
   const damagedKeys: string[] = [];
   for (const number of numbers.toReversed()) {
     const key = keys.epoch(number);
-    const stored = await store.get(key);
+    const stored = await readUnlessLost(store, key, async () => await store.get(key));
     const record = stored && decodeEpoch(key, stored.bytes);
     if (record !== undefined) {
       return { record, numbers, damagedKeys };
@@ -247,7 +248,8 @@ async function readTail(
   length: number,
 ): Promise<Buffer | undefined> {
   const read = Math.min(sizeBytes, length);
+  const range = { offset: sizeBytes - read, length: read };
   return read < footerBytes
     ? undefined
-    : await store.getRange(key, { offset: sizeBytes - read, length: read });
+    : await readUnlessLost(store, key, async () => await store.getRange(key, range));
 }

@@ -8,6 +8,7 @@
 import { crc32 } from 'node:zlib';
 import { addUsage, noUsage, type Usage } from '../domain/usage';
 import type { ObjectStore } from '../storage/object-store';
+import { readUnlessLost } from './read-unless-lost';
 import { emptyIndex, type SegmentIndex, type SegmentSummary } from './segment';
 
 /** A segment with what is needed to read its lines. */
@@ -160,8 +161,9 @@ class SegmentReader {
   private async readBlock(): Promise<Buffer> {
     const { key, summary } = this.segment;
     const length = Math.min(this.blockBytes, summary.linesBytes - this.next);
-    const block =
-      length > 0 ? await this.store.getRange(key, { offset: this.next, length }) : undefined;
+    const range = { offset: this.next, length };
+    const read = async (): Promise<Buffer | undefined> => await this.store.getRange(key, range);
+    const block = length > 0 ? await readUnlessLost(this.store, key, read) : undefined;
     if (block === undefined) {
       throw new SegmentsDamaged([key]);
     }

@@ -151,8 +151,10 @@ export class ActivityWorld {
 }
 
 /** The context of one run of an activity. Runs that fail are not logged: tests look at the error. */
-export function anEnvironment(): MockActivityEnvironment {
-  return new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
+export function anEnvironment(
+  info: ConstructorParameters<typeof MockActivityEnvironment>[0] = {},
+): MockActivityEnvironment {
+  return new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') });
 }
 
 /** A batch in the store, as create leaves it: input file, use marker, record. */

@@ -9,6 +9,7 @@ import { readSeal, ShardTakenOver } from '../../../src/ledger/shard-ledger';
 import { StoreFault, type ObjectStore } from '../../../src/storage/object-store';
 import {
   ActivityWorld,
+  anEnvironment,
   createRunningBatch,
   endBatch,
   linesOf,
@@ -109,9 +110,12 @@ test('close mode leaves every answer as it is, and gives every other line one of
 async function finalize(world: ActivityWorld): Promise<void> {
   for (let attemptNumber = 1; ; attemptNumber++) {
     try {
-      await world.run(async (control) => {
-        await control.finalizeBatch({ ref, shardCount: 1 });
-      });
+      await world.run(
+        async (control) => {
+          await control.finalizeBatch({ ref, shardCount: 1 });
+        },
+        anEnvironment({ attempt: attemptNumber }),
+      );
       return;
     } catch (error) {
       const mayPass = error instanceof StoreFault || error instanceof MissingObject;
@@ -181,6 +185,25 @@ describe('whatever is damaged when all lines are answered', () => {
       expect(told.filter(([id, what]) => what !== id && what !== 'result_lost')).toEqual([]);
     });
     await holdsAsync(property, { numRuns: 300 });
+  });
+
+  it('what the store cannot read any more is sealed anew after some attempts', async () => {
+    const store = new FaultyObjectStore();
+    const world = await aRunningBatch(store);
+    world.dispatcher.respond = ({ ordinal }) => answered(`${ordinal}`);
+    await world.runSlice(shard);
+    await endBatch(world, ref, 'completed');
+    const lost = shardKeys.sealedOutput(1);
+    const isNeeded = async (): Promise<boolean> =>
+      (await readSeal({ store: store.memory, keys: shardKeys }))?.output?.key === lost;
+    store.fateOf = async ({ name, key }): Promise<Fate> => {
+      const isRead = name === 'getRange' && key === lost;
+      return isRead || (name === 'concatenate' && (await isNeeded())) ? 'fails' : 'works';
+    };
+    await finalize(world);
+    const { outputFileId } = await recordOf(world, ref);
+    const lines = await linesOf(store, outputFileId);
+    expect(idsOf(lines)).toEqual(ordinals.map(customIdOf));
   });
 
   it.each([

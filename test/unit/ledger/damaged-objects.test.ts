@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { footerBytes } from '../../../src/ledger/segment';
 import { ShardTakenOver, type ShardLedger } from '../../../src/ledger/shard-ledger';
+import { StoreFault } from '../../../src/storage/object-store';
 import { FaultyObjectStore, type Fate } from '../../support/faulty-object-store';
 import { aSegmentLine, openLedger, sealedLines, shardKeys } from '../../support/ledgers';
 
@@ -118,6 +119,48 @@ describe('an epoch record', () => {
     const damaged: string[] = [];
     const next = await openLedger(reader, { damaged });
     expect([next.epoch, answeredBy(next), damaged]).toEqual([3, [0, 1, 2, 3], []]);
+  });
+});
+
+describe('an object that the store cannot read any more', () => {
+  const cannotRead = (lost: string): void => {
+    store.fateOf = ({ name, key }) =>
+      key === lost && (name === 'get' || name === 'getRange') ? 'fails' : 'works';
+  };
+
+  it.each([
+    ['epoch', shardKeys.epoch(2), [0, 1, 2]],
+    ['segment', shardKeys.segment(1, 0), [1, 2]],
+  ])('counts as missing: %s', async (_, key, expected) => {
+    await commitEach(await openLedger(store), [0, 1]);
+    await commitEach(await openLedger(store), [2]);
+    cannotRead(key);
+    const damaged: string[] = [];
+    expect(answeredBy(await openLedger(store, { damaged }))).toEqual(expected);
+    expect(damaged).toEqual([key]);
+  });
+
+  it('is noticed while lines are merged', async () => {
+    const damaged: string[] = [];
+    const ledger = await openLedger(store, { damaged, lineCount: 3 });
+    await commitEach(ledger, [0, 1, 2]);
+    cannotRead(shardKeys.segment(1, 2));
+    expect(await ledger.seal()).toBeUndefined();
+    expect([answeredBy(ledger), damaged]).toEqual([[0, 1], [shardKeys.segment(1, 2)]]);
+  });
+
+  it('is waited for while the store answers nothing else either', async () => {
+    await commitEach(await openLedger(store), [0, 1]);
+    store.fateOf = ({ name }) => (name === 'put' ? 'works' : 'fails');
+    await expect(openLedger(store)).rejects.toThrow(StoreFault);
+  });
+
+  it('is read when only some reads fail', async () => {
+    await commitEach(await openLedger(store), [0, 1]);
+    let reads = 0;
+    store.fateOf = ({ name }) =>
+      name === 'getRange' && (reads += 1) % 5 !== 0 ? 'fails' : 'works';
+    expect(answeredBy(await openLedger(store))).toEqual([0, 1]);
   });
 });
 
