@@ -6,8 +6,8 @@ import { withTestCount } from './test-count.mjs';
 
 const inProcessKinds = ['tidy', 'unit'];
 const serverKinds = ['conformance', 'replay', 'integration', 'contract', 'e2e'];
-// Each has up to 1 GB of servers.
-const serverTestsInParallel = 2;
+// Jest would take one process for two cores. Each file of server tests has up to 1 GB of servers.
+const twoAtATime = '--maxWorkers=2';
 
 // The slowest first, so that the quick ones fill the gaps.
 const checks = [
@@ -16,7 +16,11 @@ const checks = [
     bin: 'eslint/bin/eslint.js',
     args: ['--cache', '--cache-location', '.cache/eslint/', '.'],
   },
-  { name: 'unit tests', bin: 'jest/bin/jest.js', args: ['--selectProjects', ...inProcessKinds] },
+  {
+    name: 'unit tests',
+    bin: 'jest/bin/jest.js',
+    args: ['--selectProjects', ...inProcessKinds, twoAtATime],
+  },
   { name: 'types', bin: 'typescript/bin/tsc', args: ['-p', '.'] },
   { name: 'dead code', bin: 'knip/bin/knip.js', args: [] },
   {
@@ -82,12 +86,7 @@ export function runAllTests() {
   return withTestCount(async (countedAs) => {
     const checked = await runChecks({ unitTestArgs: countedAs('unit') });
     return checked === 0
-      ? jest([
-          '--selectProjects',
-          ...serverKinds,
-          `--maxWorkers=${serverTestsInParallel}`,
-          ...countedAs('servers'),
-        ])
+      ? jest(['--selectProjects', ...serverKinds, twoAtATime, ...countedAs('servers')])
       : checked;
   });
 }
