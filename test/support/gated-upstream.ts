@@ -61,9 +61,7 @@ export class Gate {
   }
 
   receive(request: IncomingMessage, body: string, response: ServerResponse): void {
-    if (request.method === 'POST') {
-      this.requests += 1;
-    }
+    this.requests += 1;
     const id = String(request.headers['x-request-id']);
     const index = Number(/"content":"(\d+) /.exec(body)?.[1]);
     const decide = (): void => {
@@ -80,6 +78,15 @@ export class Gate {
       }
     };
     decide();
+  }
+
+  /** A health check: the server is well unless it cuts what it is sent. */
+  look(response: ServerResponse): void {
+    if (this.fateOf(NaN) === 'cut') {
+      response.destroy();
+    } else {
+      response.end('{}');
+    }
   }
 
   private answer(id: string, response: ServerResponse): void {
@@ -154,6 +161,10 @@ export class GatedUpstream {
       return;
     }
     const gate = this.gates.find(({ model }) => request.url?.startsWith(`/${model}/`) === true);
-    gate?.receive(request, Buffer.concat(chunks).toString(), response);
+    if (request.method === 'GET') {
+      gate?.look(response);
+    } else {
+      gate?.receive(request, Buffer.concat(chunks).toString(), response);
+    }
   }
 }
