@@ -67,6 +67,19 @@ async function answersOf(batchId: string, count: number): Promise<void> {
   });
 }
 
+/** Their keys, as soon as there are so many. */
+async function objectsBelow(prefix: string, count: number): Promise<string[]> {
+  let keys: string[] = [];
+  await waitUntil(
+    async () => {
+      keys = await keysBelow(store, prefix);
+      return keys.length >= count;
+    },
+    { what: `${count} objects below ${prefix}`, timeoutMs: 60_000 },
+  );
+  return keys;
+}
+
 async function upstreamRequests(): Promise<number> {
   const answer = await fetch(`${stack().upstreamUrl}/_stats`);
   return ((await answer.json()) as { readonly requests: number }).requests;
@@ -92,8 +105,7 @@ it('only lines whose answers were damaged are asked again', async () => {
   const requestsBefore = await upstreamRequests();
   const { id } = await createBatch(client, lines);
   const keys = keysOf(id);
-  await answersOf(id, 150);
-  const [first, second] = await keysBelow(store, keys.segmentsPrefix);
+  const [first, second] = await objectsBelow(keys.segmentsPrefix, 2);
   await change(first ?? '', flipped);
   await change(second ?? '', (bytes) => bytes.subarray(0, -1));
   await change(keys.epoch(1), flipped);
@@ -102,7 +114,7 @@ it('only lines whose answers were damaged are asked again', async () => {
   await inference.start();
 
   await answersOf(id, 500);
-  const written = await keysBelow(store, keys.segmentsOf(2));
+  const written = await objectsBelow(keys.segmentsOf(2), 1);
   await store.delete([keys.epoch(2), ...written.slice(0, 1)]);
   await checkAnswers(id, lines);
   // Three segments of a second each, and what was in flight at the kill; not the whole batch.
