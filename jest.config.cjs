@@ -16,7 +16,7 @@ const transform = {
 const kinds = ['tidy', 'unit', 'conformance', 'replay', 'integration', 'contract', 'e2e'];
 module.exports = {
   // Jest's five seconds are too few for real servers, and for property tests on a busy machine.
-  testTimeout: 120_000,
+  testTimeout: 300_000,
   // A process that has run dozens of files has a heap in which everything takes several times as long.
   workerIdleMemoryLimit: '600MB',
   projects: kinds.map((kind) => ({

@@ -85,10 +85,13 @@ export function isTerminal(batch: Batch): boolean {
   return terminalStatuses.includes(batch.status);
 }
 
+/** Lines that fail are tried again after ever longer pauses, to which a busy machine adds its own. */
+const endTimeoutMs = 240_000;
+
 export async function waitForEnd(
   client: OpenAI,
   batchId: string,
-  timeoutMs = 60_000,
+  timeoutMs = endTimeoutMs,
 ): Promise<Batch> {
   return await pollBatch(client, batchId, { what: 'the batch to end', timeoutMs, is: isTerminal });
 }

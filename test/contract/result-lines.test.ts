@@ -35,7 +35,7 @@ async function linesOf(
   batchId: string,
   lines: readonly string[],
 ): Promise<{ readonly batch: Batch; readonly results: Results }> {
-  const batch = await waitForEnd(client, batchId, 110_000);
+  const batch = await waitForEnd(client, batchId);
   const results = await checkedResults(client, batch, lines);
   expect(results.output.length + results.errors.length).toBe(lines.length);
   for (const fileId of [batch.output_file_id, batch.error_file_id]) {
@@ -72,7 +72,7 @@ describe('a batch that completes', () => {
     ({ batch } = ended);
     const all = [...ended.results.output, ...ended.results.errors];
     byId = new Map(all.map((line) => [line.custom_id, line]));
-  }, 120_000);
+  }, 300_000);
 
   it('has the whole answer of a request that was answered', () => {
     expect(batch.status).toBe('completed');

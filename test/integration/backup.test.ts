@@ -36,7 +36,7 @@ beforeAll(async () => {
   client = clientOf(stack).withOptions({ maxRetries: 10 });
   first = await runningBatch();
   await copyBoth('early');
-  first = await waitForEnd(client, first.id, 90_000);
+  first = await waitForEnd(client, first.id);
   second = await runningBatch();
   await copyBoth('late');
 }, 180_000);
@@ -113,7 +113,7 @@ async function restore(moments: Readonly<Record<Server, Moment>>): Promise<void>
 it('copies of the same moment let a batch finish that was under way', async () => {
   await restore({ temporal: 'early', minio: 'early' });
 
-  const batch = await waitForEnd(client, first.id, 90_000);
+  const batch = await waitForEnd(client, first.id);
   expect(batch.status).toBe('completed');
   await checkedResults(client, batch, lines);
   await expect(client.batches.retrieve(second.id)).rejects.toThrow(NotFoundError);
@@ -122,7 +122,7 @@ it('copies of the same moment let a batch finish that was under way', async () =
 it('an older copy of Temporal lets every batch of the newer store finish', async () => {
   await restore({ temporal: 'early', minio: 'late' });
 
-  const batch = await waitForEnd(client, second.id, 90_000);
+  const batch = await waitForEnd(client, second.id);
   expect(batch.status).toBe('completed');
   await checkedResults(client, batch, lines);
   expect(upstream.stats().requests).toBeLessThan(lines.length);
@@ -133,7 +133,7 @@ it('an older copy of Temporal lets every batch of the newer store finish', async
 it('an older copy of the store ends a batch as failed that Temporal holds for completed', async () => {
   await restore({ temporal: 'late', minio: 'early' });
 
-  const batch = await waitForEnd(client, first.id, 90_000);
+  const batch = await waitForEnd(client, first.id);
   expect(batch.status).toBe('failed');
   expect(batch.errors?.data?.map(({ code }) => code)).toEqual(['internal_error']);
   const { output } = await checkedResults(client, batch, lines);

@@ -87,7 +87,7 @@ async function upstreamRequests(): Promise<number> {
 
 /** Checks that the batch has completed, and each answer is that of its request. */
 async function checkAnswers(batchId: string, lines: readonly string[]): Promise<void> {
-  const batch = await waitForEnd(client, batchId, 120_000);
+  const batch = await waitForEnd(client, batchId);
   expect(batch.status).toBe('completed');
   const { output, errors } = await checkedResults(client, batch, lines);
   expect(errors).toEqual([]);

@@ -194,7 +194,7 @@ describe('shard workflows that somebody ends by hand', () => {
     await first.terminate('by hand');
     await runAgain(first, again);
     batch.gate.set('answered');
-    const ended = await waitForEnd(batch.client, batch.id, 90_000);
+    const ended = await waitForEnd(batch.client, batch.id);
     expect(ended.status).toBe('completed');
     const { output } = await checkedResults(batch.client, ended, batch.lines);
     expect(output).toHaveLength(batch.lines.length);
@@ -207,7 +207,7 @@ describe('shard workflows that somebody ends by hand', () => {
       child(batch, 0).terminate('by hand'),
       child(batch, 1).cancel(),
     ]);
-    const ended = await waitForEnd(batch.client, batch.id, 90_000);
+    const ended = await waitForEnd(batch.client, batch.id);
     expect(ended.status).toBe('cancelled');
     const { output } = await checkedResults(batch.client, ended, batch.lines);
     expect(output.length).toBeGreaterThanOrEqual(batch.gate.answeredCount);
@@ -216,7 +216,7 @@ describe('shard workflows that somebody ends by hand', () => {
 
 /** How a batch has ended, having checked its files. */
 async function outcomeOf(batch: PhasedBatch): Promise<object> {
-  const ended = await waitForEnd(batch.client, batch.id, 90_000);
+  const ended = await waitForEnd(batch.client, batch.id);
   const { status } = ended;
   if (ended.request_counts?.total === 0) {
     const { output_file_id: output, error_file_id: errors } = ended;

@@ -36,7 +36,7 @@ describe('a batch without faults', () => {
 
   it('runs several shards and keeps the order across them', async () => {
     const lines = chatLines(12_000);
-    const batch = await waitForEnd(client, (await createBatch(client, lines)).id, 120_000);
+    const batch = await waitForEnd(client, (await createBatch(client, lines)).id);
     expect(batch.status).toBe('completed');
     await checkedResults(client, batch, lines);
   });

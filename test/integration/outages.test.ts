@@ -129,9 +129,9 @@ it('while Temporal is down for longer than the heartbeat timeout, all but create
 
   const created = await client.batches.create(request, { headers, maxRetries: 5 });
   const [batch, ...others] = await Promise.all([
-    waitForEnd(client, id, 90_000),
-    waitForEnd(client, created.id, 90_000),
-    waitForEnd(client, cancelled.id, 90_000),
+    waitForEnd(client, id),
+    waitForEnd(client, created.id),
+    waitForEnd(client, cancelled.id),
   ]);
   expect([batch, ...others].map(({ status }) => status)).toEqual([
     'completed',
@@ -170,7 +170,7 @@ it('while MinIO is down, clients hear of it soon, and slices wait without losing
   expect(memoryBytesOf(worker?.pid ?? NaN) - memoryBefore).toBeLessThan(200_000_000);
   await start('minio');
 
-  const batch = await waitForEnd(client, id, 90_000);
+  const batch = await waitForEnd(client, id);
   expect(batch.status).toBe('completed');
   expect((await checkedResults(client, batch, lines)).errors).toEqual([]);
   expect(upstream.stats().repeats).toBe(0);
@@ -198,7 +198,7 @@ it('while the store is full, slices wait, and clients can read but not write', a
   expect((await client.batches.retrieve(id)).status).toBe('in_progress');
   await setBucketQuota(stack.store, null);
 
-  const batch = await waitForEnd(client, id, 90_000);
+  const batch = await waitForEnd(client, id);
   expect(batch.status).toBe('completed');
   expect((await checkedResults(client, batch, lines)).errors).toEqual([]);
   expect(upstream.stats().repeats).toBe(0);
@@ -213,7 +213,7 @@ it('batches outlive both servers', async () => {
   expect((await fetch(new URL('/healthz', stack.baseUrl))).status).toBe(200);
   await start('temporal', 'minio');
 
-  const batch = await waitForEnd(client.withOptions({ maxRetries: 5 }), id, 90_000);
+  const batch = await waitForEnd(client.withOptions({ maxRetries: 5 }), id);
   expect(batch.status).toBe('completed');
   expect((await checkedResults(client, batch, lines)).errors).toEqual([]);
   expect(upstream.stats().repeats).toBeLessThanOrEqual(inFlightMax + 5 * linesPerSecond);

@@ -47,7 +47,7 @@ function endingOf({ response, error }: ResultLine): string | number | undefined 
 }
 
 async function endingsOf(batchId: string, lines: readonly string[]): Promise<unknown[]> {
-  const batch = await waitForEnd(client, batchId, 170_000);
+  const batch = await waitForEnd(client, batchId);
   expect(batch.status).toBe('completed');
   const { output, errors } = await checkedResults(client, batch, lines);
   const byId = new Map([...output, ...errors].map((line) => [line.custom_id, endingOf(line)]));

@@ -200,7 +200,7 @@ describe('a Temporal that has lost its database', () => {
     }
     await server.start();
 
-    const batch = await waitForEnd(client, seen.id, 120_000);
+    const batch = await waitForEnd(client, seen.id);
     expect(batch.status).toBe('completed');
     const { output } = await checkedResults(client, batch, lines);
     expect(output).toHaveLength(lines.length);

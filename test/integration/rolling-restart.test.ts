@@ -33,7 +33,7 @@ async function completesWithAllLines(
   { id, client, lines, gate }: GatedBatch,
   repeatsMax = 0,
 ): Promise<void> {
-  const batch = await waitForEnd(client, id, 90_000);
+  const batch = await waitForEnd(client, id);
   expect(batch.status).toBe('completed');
   expect((await checkedResults(client, batch, lines)).output).toHaveLength(lines.length);
   expect(gate.answeredAgain.length).toBeLessThanOrEqual(repeatsMax);

@@ -162,10 +162,7 @@ it('keeps prompts, answers and keys out of logs, histories and messages', async 
     line(3, 'well', { body: [prompt] }),
   ]);
 
-  const [ended, failed] = [
-    await waitForEnd(client, ran.id, 100_000),
-    await waitForEnd(client, invalid.id),
-  ];
+  const [ended, failed] = [await waitForEnd(client, ran.id), await waitForEnd(client, invalid.id)];
   const treatedBefore = treated;
   const hopeless = await createBatch(
     client,

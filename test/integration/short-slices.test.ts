@@ -20,7 +20,7 @@ describe('slices that are shorter than a batch', () => {
   it('do not forget how often a request has failed', async () => {
     const client = clientOf(started().stack);
     const lines = chatLines(40, (index) => (index === 17 ? '[[hang]]' : `question ${index}`));
-    const batch = await waitForEnd(client, (await createBatch(client, lines)).id, 110_000);
+    const batch = await waitForEnd(client, (await createBatch(client, lines)).id);
     expect(batch.status).toBe('completed');
     const { output, errors } = await checkedResults(client, batch, lines);
     expect(output).toHaveLength(39);

@@ -65,7 +65,7 @@ it('a batch goes on over a changed workflow, and what changed is for new batches
   const next = new OtherVersion(stack, folder(), changedBundle(place, guarded));
   await stack.workers[0]?.stop();
   await next.start();
-  const batch = await waitForEnd(client, id, 90_000);
+  const batch = await waitForEnd(client, id);
   const newBatch = await waitForEnd(client, (await createBatch(client, chatLines(5))).id);
   const [history, newHistory] = [await historyOf(id), await historyOf(newBatch.id)];
   await next.stop();

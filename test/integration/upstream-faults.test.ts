@@ -33,7 +33,7 @@ async function resultsOf(markers: readonly string[]): Promise<Map<string, Result
     at(markers.length),
     (index) => markers.find((_, number) => at(number) === index) ?? `What is ${index}?`,
   );
-  const batch = await waitForEnd(client, (await createBatch(client, lines)).id, 110_000);
+  const batch = await waitForEnd(client, (await createBatch(client, lines)).id);
   expect(batch.status).toBe('completed');
   const { output, errors } = await checkedResults(client, batch, lines);
   expect(output.length).toBeGreaterThanOrEqual(lines.length - markers.length);
@@ -126,7 +126,7 @@ describe('an upstream that is down for a while', () => {
       is: () => upstream.stats().cuts >= 2,
     });
     upstream.control({ isDown: false });
-    const batch = await waitForEnd(client, id, 90_000);
+    const batch = await waitForEnd(client, id);
     expect(batch.status).toBe('completed');
     const { errors } = await checkedResults(client, batch, lines);
     expect(errors).toEqual([]);
@@ -142,7 +142,7 @@ describe('an upstream that is down for a while', () => {
       is: () => upstream.stats().requests > 0,
     });
     upstream.control({ isRateLimited: false });
-    const batch = await waitForEnd(client, id, 60_000);
+    const batch = await waitForEnd(client, id);
     expect(batch.status).toBe('completed');
     expect((await checkedResults(client, batch, lines)).errors).toEqual([]);
   });

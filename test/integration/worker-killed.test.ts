@@ -40,7 +40,7 @@ describe('a worker that is killed in the middle of a batch', () => {
     const { repeats: repeatsBefore } = await upstreamStats();
     await worker?.start();
 
-    const batch = await waitForEnd(client, id, 90_000);
+    const batch = await waitForEnd(client, id);
     expect(batch.status).toBe('completed');
     await checkedResults(client, batch, lines);
     // At most what was in flight, and what had been answered since the last flush, is asked again.
@@ -62,7 +62,7 @@ describe('a worker that is killed in the middle of a batch', () => {
     const [worker] = stack().workers;
     await worker?.restart();
 
-    const batch = await waitForEnd(client, id, 60_000);
+    const batch = await waitForEnd(client, id);
     expect(batch.status).toBe('completed');
     await checkedResults(client, batch, lines);
     expect((await upstreamStats()).repeats).toBe(repeatsBefore);

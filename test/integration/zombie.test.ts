@@ -55,7 +55,7 @@ async function takenOver({ gate }: GatedBatch): Promise<void> {
 
 /** How many of its lines are answered when it is completed; each is there once. */
 async function completed({ id, client, lines }: GatedBatch): Promise<number> {
-  const batch = await waitForEnd(client, id, 90_000);
+  const batch = await waitForEnd(client, id);
   expect(batch.status).toBe('completed');
   return (await checkedResults(client, batch, lines)).output.length;
 }
