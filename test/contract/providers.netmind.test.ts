@@ -13,6 +13,7 @@ import {
   codesOf,
   commonChecks,
   create,
+  endOfOne,
   fullCostOf,
   price,
   slowLines,
@@ -114,9 +115,7 @@ describe('NetMind', () => {
     ['/v1/chat/completions', { messages: [{ role: 'user', content: 'Hi' }] }],
     ['/v1/embeddings', { input: 'text' }],
   ] as const)(`${cell('endpoints')}: %s`, async (url, body) => {
-    const request = { custom_id: 'a', method: 'POST', url, body: { model: demoModel, ...body } };
-    const { id } = await create(client, [JSON.stringify(request)], url);
-    expect(await waitForEnd(client, id)).toMatchObject({
+    expect(await endOfOne(client, url, body)).toMatchObject({
       status: 'completed',
       request_counts: { completed: 1 },
     });

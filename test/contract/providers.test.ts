@@ -15,6 +15,7 @@ import {
   codesOf,
   commonChecks,
   create,
+  endOfOne,
   fullCostOf,
   limitChecks,
   price,
@@ -113,9 +114,7 @@ describe('DeepInfra', () => {
     ['/v1/completions', { prompt: 'Once' }],
     ['/v1/embeddings', { input: 'text' }],
   ] as const)(`${cell('endpoints')}: %s`, async (url, body) => {
-    const request = { custom_id: 'a', method: 'POST', url, body: { model: demoModel, ...body } };
-    const { id } = await create(client, [JSON.stringify(request)], url);
-    expect(await waitForEnd(client, id)).toMatchObject({
+    expect(await endOfOne(client, url, body)).toMatchObject({
       status: 'completed',
       request_counts: { completed: 1 },
     });
@@ -293,9 +292,7 @@ describe('Inference.net', () => {
     ['/v1/chat/completions', { messages: [{ role: 'user', content: 'Hi' }] }],
     ['/v1/completions', { prompt: 'Once' }],
   ] as const)(`${cell('endpoints')}: %s`, async (url, body) => {
-    const request = { custom_id: 'a', method: 'POST', url, body: { model: demoModel, ...body } };
-    const { id } = await create(client, [JSON.stringify(request)], url);
-    expect(await waitForEnd(client, id)).toMatchObject({
+    expect(await endOfOne(client, url, body)).toMatchObject({
       status: 'completed',
       request_counts: { completed: 1 },
     });

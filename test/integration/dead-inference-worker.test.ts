@@ -1,4 +1,3 @@
-import { Client, Connection } from '@temporalio/client';
 import type OpenAI from 'openai';
 import {
   chatLines,
@@ -9,6 +8,7 @@ import {
 } from '../../scripts/local/batches';
 import { useStack } from '../support/local-stack';
 import { checkedResults } from '../support/result-checks';
+import { connectTemporal } from '../support/temporal-client';
 
 const stack = useStack({
   apiEnv: { LONGHAUL_COMPLETION_WINDOWS: '24h,8s' },
@@ -43,10 +43,9 @@ it('batches that end while their inference worker is dead keep what was answered
 
   const [byClient, inWebUi] = batches;
   await client.batches.cancel(byClient.id);
-  const connection = await Connection.connect({ address: stack().temporal.address });
-  const temporal = new Client({ connection, namespace: stack().temporal.namespace });
+  const temporal = await connectTemporal(stack());
   await temporal.workflow.getHandle(inWebUi.id).cancel();
-  await connection.close();
+  await temporal.connection.close();
 
   const ended = await Promise.all(batches.map(async ({ id }) => await waitForEnd(client, id)));
   expect(ended.map(({ status }) => status)).toEqual(['cancelled', 'cancelled', 'expired']);

@@ -1,4 +1,3 @@
-import { Client, Connection } from '@temporalio/client';
 import OpenAI, { toFile } from 'openai';
 import {
   chatLines,
@@ -9,6 +8,7 @@ import {
 } from '../../scripts/local/batches';
 import { createMinioObjectStore } from '../../src/storage/minio-object-store';
 import { checkedResults } from '../support/result-checks';
+import { connectTemporal } from '../support/temporal-client';
 import { useStack } from '../support/local-stack';
 
 const stack = useStack();
@@ -93,11 +93,10 @@ describe('a batch without faults', () => {
   it('leaves no marker, ledger or progress in the store', async () => {
     const { id } = await createBatch(client, chatLines(3));
     await waitForEnd(client, id);
-    const connection = await Connection.connect({ address: stack().temporal.address });
-    const temporal = new Client({ connection, namespace: stack().temporal.namespace });
+    const temporal = await connectTemporal(stack());
     await temporal.workflow.getHandle(id).result();
     const description = await temporal.workflow.getHandle(id).describe();
-    await connection.close();
+    await temporal.connection.close();
     expect(await storedKeys(id)).toEqual([
       expect.stringMatching(/\/end$/),
       expect.stringMatching(/\/record\.json$/),

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import OpenAI, { toFile } from 'openai';
 import {
   chatLines,
@@ -20,6 +20,7 @@ import { waitUntil } from '../../scripts/local/wait';
 import { admin as runAdminOn } from '../support/admin-program';
 import { selfSignedCertificate } from '../support/certificate';
 import { MailServer, SmtpRefusal } from '../support/mail-server';
+import { connectTemporal } from '../support/temporal-client';
 import { unwrapped, WebhookReceiver, type ReceivedWebhook } from '../support/webhook-receiver';
 
 const allowedNetworks = { LONGHAUL_WEBHOOK_ALLOWED_NETWORKS: '127.0.0.0/8' };
@@ -28,7 +29,6 @@ let folder: string;
 let stack: Stack;
 let mails: MailServer;
 let receiver: WebhookReceiver;
-let connection: Connection;
 let temporal: Client;
 /** What the receiver does with a path; 200 where nothing is said. */
 const answers = new Map<string, (response: ServerResponse) => void>();
@@ -52,12 +52,11 @@ beforeAll(async () => {
       LONGHAUL_EMAIL_FROM: 'Longhaul <batches@example.com>',
     },
   });
-  connection = await Connection.connect({ address: stack.temporal.address });
-  temporal = new Client({ connection, namespace: stack.temporal.namespace });
+  temporal = await connectTemporal(stack);
 }, 120_000);
 
 afterAll(async () => {
-  await connection.close();
+  await temporal.connection.close();
   await stack.stop();
   await receiver.close();
   await mails.close();

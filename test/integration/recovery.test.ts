@@ -1,6 +1,5 @@
 /** Batches whose workflow is gone: terminated, failed, or lost with Temporal's database. */
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { Client, Connection } from '@temporalio/client';
 import type OpenAI from 'openai';
 import {
   chatLines,
@@ -20,21 +19,16 @@ import { scheduleId } from '../../src/temporal/schedules';
 import { aNewBatch } from '../support/batches';
 import { useStack } from '../support/local-stack';
 import { checkedResults } from '../support/result-checks';
+import { useTemporalClient } from '../support/temporal-client';
 
 const stack = useStack({
   apiEnv: { LONGHAUL_RUNNING_BATCHES_MAX: '1' },
   workerEnv: { LONGHAUL_RECOVERY_INTERVAL_MS: '1000' },
 });
+const temporal = useTemporalClient(stack);
 let client: OpenAI;
-let connection: Connection;
-let temporal: Client;
-beforeAll(async () => {
+beforeAll(() => {
   client = clientOf(stack());
-  connection = await Connection.connect({ address: stack().temporal.address });
-  temporal = new Client({ connection, namespace: stack().temporal.namespace });
-});
-afterAll(async () => {
-  await connection.close();
 });
 
 /** Of the simulated upstream, as the stack sets it up. */
@@ -61,12 +55,12 @@ async function waiting(lines: readonly string[]): Promise<string> {
 }
 
 async function terminate(batchId: string): Promise<void> {
-  await temporal.workflow.getHandle(batchId).terminate('by hand');
+  await temporal().workflow.getHandle(batchId).terminate('by hand');
 }
 
 /** Waits for the run that ends the batch to have ended itself; its marker is then gone. */
 async function cleanedUp(batchId: string): Promise<void> {
-  await temporal.workflow.getHandle(batchId).result();
+  await temporal().workflow.getHandle(batchId).result();
   const store = createMinioObjectStore(stack().store);
   expect(await store.head(openBatchKey(defaultProjectId, batchId as BatchId))).toBeUndefined();
   store.close();
@@ -133,12 +127,12 @@ describe('a batch whose workflow fails', () => {
     const first = await running(slowLines(2_000));
     const second = await waiting(lines);
     // A workflow of another kind has the name of a shard's: the batch cannot run that shard.
-    const namesake = await temporal.workflow.start('namesake', {
+    const namesake = await temporal().workflow.start('namesake', {
       workflowId: shardWorkflowId(second as BatchId, 1),
       taskQueue: 'nobody',
     });
     await client.batches.cancel(first.id);
-    await expect(temporal.workflow.getHandle(second).result()).rejects.toThrow();
+    await expect(temporal().workflow.getHandle(second).result()).rejects.toThrow();
     await namesake.terminate();
 
     const batch = await waitForEnd(client, second);
@@ -162,7 +156,7 @@ describe('a batch whose workflow fails', () => {
 
 describe('starting a lost workflow again', () => {
   it('replaces none that runs, and none that came back', async () => {
-    const workflows = new TemporalBatchWorkflows(temporal);
+    const workflows = new TemporalBatchWorkflows(temporal());
     const batch = aNewBatch();
     const input: BatchWorkflowInput = { batch, taskQueuePrefix: 'nobody' };
     const { status } = newBatchRecord(batch);
@@ -205,10 +199,10 @@ describe('a Temporal that has lost its database', () => {
     const { output } = await checkedResults(client, batch, lines);
     expect(output).toHaveLength(lines.length);
     expect((await upstreamRequests()) - asked).toBeLessThanOrEqual(lines.length + inFlightMax);
-    const { memo } = await temporal.workflow.getHandle(seen.id).describe();
+    const { memo } = await temporal().workflow.getHandle(seen.id).describe();
     expect(memo).toMatchObject({ recoveredFrom: 'missing' });
     await cleanedUp(seen.id);
-    await temporal.schedule.getHandle(scheduleId('longhaul', 'sweep')).describe();
+    await temporal().schedule.getHandle(scheduleId('longhaul', 'sweep')).describe();
   });
 
   it('leaves a batch alone that has ended since its copy was made', async () => {
@@ -225,9 +219,9 @@ describe('a Temporal that has lost its database', () => {
     await server.start();
 
     const batchId = ended?.id ?? '';
-    const { memo } = await temporal.workflow.getHandle(batchId).describe();
+    const { memo } = await temporal().workflow.getHandle(batchId).describe();
     expect(memo).not.toHaveProperty('recoveredFrom');
-    expect(await temporal.workflow.getHandle(batchId).result()).toEqual({ status: 'completed' });
+    expect(await temporal().workflow.getHandle(batchId).result()).toEqual({ status: 'completed' });
     expect(await client.batches.retrieve(batchId)).toEqual(ended);
     expect(await upstreamRequests()).toBe(asked);
   });

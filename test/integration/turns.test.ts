@@ -1,4 +1,3 @@
-import { Client, Connection } from '@temporalio/client';
 import type OpenAI from 'openai';
 import {
   chatLines,
@@ -9,20 +8,15 @@ import {
 } from '../../scripts/local/batches';
 import { useStack } from '../support/local-stack';
 import { checkedResults } from '../support/result-checks';
+import { useTemporalClient } from '../support/temporal-client';
 
 const stack = useStack({
   apiEnv: { LONGHAUL_RUNNING_BATCHES_MAX: '1', LONGHAUL_COMPLETION_WINDOWS: '24h,6s' },
 });
+const temporal = useTemporalClient(stack);
 let client: OpenAI;
-let connection: Connection;
-let temporal: Client;
-beforeAll(async () => {
+beforeAll(() => {
   client = clientOf(stack());
-  connection = await Connection.connect({ address: stack().temporal.address });
-  temporal = new Client({ connection, namespace: stack().temporal.namespace });
-});
-afterAll(async () => {
-  await connection.close();
 });
 
 /** Keeps its turn until it is cancelled. */
@@ -40,7 +34,7 @@ async function waitingBatch(completionWindow = '24h'): Promise<string> {
 }
 
 async function eventCount(workflowId: string): Promise<number> {
-  const { historyLength } = await temporal.workflow.getHandle(workflowId).describe();
+  const { historyLength } = await temporal().workflow.getHandle(workflowId).describe();
   return historyLength;
 }
 
@@ -60,7 +54,7 @@ describe('with one batch at a time', () => {
 
     const askedAt = Date.now();
     await client.batches.cancel(cancelled);
-    await temporal.workflow.getHandle(byHand).cancel();
+    await temporal().workflow.getHandle(byHand).cancel();
     for (const id of [cancelled, byHand]) {
       const batch = await waitForEnd(client, id);
       expect(batch.status).toBe('cancelled');

@@ -1,5 +1,5 @@
 /** Workflow code that changes while batches run, as a deploy changes it. */
-import { Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import type OpenAI from 'openai';
@@ -12,6 +12,7 @@ import {
 } from '../../scripts/local/batches';
 import { builtBundle, changedBundle, OtherVersion } from '../support/other-version';
 import { checkedResults } from '../support/result-checks';
+import { connectTemporal } from '../support/temporal-client';
 import { useTemporaryFolder } from '../support/temporary-folder';
 import { useUpstreamStack } from '../support/upstream-stack';
 
@@ -23,7 +24,6 @@ const unguarded = `${step}; ${place}`;
 const started = useUpstreamStack({});
 const folder = useTemporaryFolder();
 let client: OpenAI;
-let connection: Connection;
 let temporal: Client;
 
 beforeAll(async () => {
@@ -31,12 +31,11 @@ beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR'), telemetryOptions: { logging } });
   const { stack } = started();
   client = clientOf(stack);
-  connection = await Connection.connect({ address: stack.temporal.address });
-  temporal = new Client({ connection, namespace: stack.temporal.namespace });
+  temporal = await connectTemporal(stack);
 });
 
 afterAll(async () => {
-  await connection.close();
+  await temporal.connection.close();
 });
 
 type History = Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>>;

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type OpenAI from 'openai';
 import { toFile } from 'openai';
 import { clientOf, isTerminal, type Batch } from '../../scripts/local/batches';
@@ -11,6 +11,7 @@ import { startStack, type Stack, type StackOptions } from '../../scripts/local/s
 import { waitUntil } from '../../scripts/local/wait';
 import { GatedProxy } from './gated-proxy';
 import { GatedUpstream, type Gate } from './gated-upstream';
+import { connectTemporal } from './temporal-client';
 
 /** A batch whose requests go through a gate of its own. */
 export interface GatedBatch {
@@ -65,8 +66,7 @@ export class GatedStack {
       workerEnv: { ...proxied, ...workerEnv },
       workers,
     });
-    const connection = await Connection.connect({ address: stack.temporal.address });
-    const temporal = new Client({ connection, namespace: stack.temporal.namespace });
+    const temporal = await connectTemporal(stack);
     return new GatedStack({ stack, upstream, storeProxy, temporalProxy, temporal, folder });
   }
 

@@ -9,6 +9,7 @@ import {
   type Batch,
 } from '../../../scripts/local/batches';
 import type { Stack } from '../../../scripts/local/stack';
+import { demoModel } from '../../../scripts/local/upstream-choice';
 import { checkedResults } from '../../support/result-checks';
 import { admin } from '../../support/admin-program';
 import type { Cells } from './provider-table';
@@ -35,6 +36,17 @@ export async function create(
     endpoint,
     completion_window: '24h',
   });
+}
+
+/** Runs a batch of one request to an endpoint; returns it when it has ended. */
+export async function endOfOne(
+  client: OpenAI,
+  url: Parameters<typeof create>[2],
+  body: object,
+): Promise<Batch> {
+  const request = { custom_id: 'a', method: 'POST', url, body: { model: demoModel, ...body } };
+  const { id } = await create(client, [JSON.stringify(request)], url);
+  return await waitForEnd(client, id);
 }
 
 /** Code and line of each error of a batch that fails. */
