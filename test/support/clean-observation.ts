@@ -3,11 +3,9 @@ import { answeredLine, failedLine } from '../../activities/result-line';
 import { makeInput, type PlannedLine } from '../../scripts/chaos/batch-input';
 import type { BatchObservation, Observation, Poll } from '../../scripts/chaos/observation';
 import type { BatchPlan, SeedPlan } from '../../scripts/chaos/plan';
+import { plannedAnswer } from '../../scripts/chaos/planned-answer';
 import type { FileObject } from 'openai/resources';
 import type { Batch } from '../../scripts/local/batches';
-import { answerText } from '../../scripts/simulator/answer-text';
-import type { RequestBody } from '../../scripts/simulator/answers';
-import { faultsIn } from '../../scripts/simulator/faults';
 import type { JournalEntry } from '../../scripts/simulator/journal';
 import type { RequestId } from '../../src/domain/ids';
 import { readAnswer } from '../../src/upstream/answer';
@@ -87,7 +85,7 @@ export function resultLine({ customIdText, body, fate }: PlannedLine): Buffer {
     return failedLine(identity, { code: 'invalid_answer', message: 'No JSON.' });
   }
   const status = fate.kind === 'refused' ? fate.status : 200;
-  const text = fate.kind === 'refused' ? '{"error":{}}' : answerTo(body);
+  const text = fate.kind === 'refused' ? '{"error":{}}' : plannedAnswer(body);
   const answer = readAnswer(status, Buffer.from(text));
   if (answer === undefined) {
     throw new Error('The simulated upstream answers with JSON.');
@@ -121,7 +119,7 @@ export function poll(afterMs: number, change: Partial<Batch>): Poll {
 /** The usage of a batch with these answers. */
 export function usageOf(lines: readonly PlannedLine[]): Batch['usage'] & object {
   const usages = lines.map(({ body }) => {
-    const { usage } = JSON.parse(answerTo(body)) as {
+    const { usage } = JSON.parse(plannedAnswer(body)) as {
       readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
     };
     return usage;
@@ -166,15 +164,4 @@ function cleanJournal(): JournalEntry[] {
       ? [request]
       : [request, { kind: 'answer', at: at + 20, hash, status }];
   });
-}
-
-function answerTo(bytes: Buffer): string {
-  const text = bytes.toString('utf8');
-  const faults = new Map(
-    faultsIn(text)
-      .filter(({ times }) => times === Infinity)
-      .map((fault) => [fault.kind, fault]),
-  );
-  const body = JSON.parse(text) as RequestBody;
-  return answerText({ endpoint: '/v1/chat/completions', body, bytes, faults });
 }

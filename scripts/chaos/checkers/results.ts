@@ -1,9 +1,7 @@
 /** Checkers of the result files. */
-import { answerText } from '../../simulator/answer-text';
-import type { RequestBody } from '../../simulator/answers';
-import { faultsIn } from '../../simulator/faults';
 import type { PlannedLine } from '../batch-input';
 import { finalBatch, type BatchObservation, type Observation } from '../observation';
+import { plannedAnswer } from '../planned-answer';
 import { linesOf, readableLines, type ParsedLine } from './result-lines';
 
 /** Every `custom_id` is on exactly one line of the two files. */
@@ -229,15 +227,7 @@ function mayBeInErrors(
 
 /** Line breaks of an answer become spaces; everything else stays as it is. */
 function answerTo(bytes: Buffer): string {
-  const text = bytes.toString('utf8');
-  const faults = new Map(
-    faultsIn(text)
-      .filter(({ times }) => times === Infinity)
-      .map((fault) => [fault.kind, fault]),
-  );
-  const body = JSON.parse(text) as RequestBody;
-  const endpoint = '/v1/chat/completions';
-  return answerText({ endpoint, body, bytes, faults }).replaceAll('\n', ' ');
+  return plannedAnswer(bytes).replaceAll('\n', ' ');
 }
 
 function plannedLines(batch: BatchObservation): ReadonlyMap<string, PlannedLine> {
