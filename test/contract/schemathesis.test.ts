@@ -41,8 +41,15 @@ async function tryOut(
   const run = ['run', path, '--url', origin, ...bounds, ...(options.args ?? [])];
   return await runPython(
     ['-m', 'schemathesis.cli', '--config-file', config, ...run],
-    pythonEnvironment(stack()),
+    // Hypothesis tries other values where it sees that it is run by CI.
+    { ...pythonEnvironment(stack()), CI: 'true' },
   );
+}
+
+/** What follows the progress of the phases. */
+function failuresIn(output: string): string {
+  const start = output.search(/^=+ (?:FAILURES|ERRORS) =+$/m);
+  return start === -1 ? output : output.slice(start);
 }
 
 test('the document is one by the schema of OpenAPI 3.1', async () => {
@@ -52,7 +59,7 @@ test('the document is one by the schema of OpenAPI 3.1', async () => {
 test('the server does for two minutes what the document says', async () => {
   const document = await getDocument();
   const { exitCode, output } = await tryOut(document, { seconds: 110 });
-  expect(exitCode === 0 ? '' : output).toBe('');
+  expect(exitCode === 0 ? '' : failuresIn(output)).toBe('');
   const operations = Object.values(document.paths).flatMap((item) =>
     Object.keys(item).filter((key) => key !== 'parameters'),
   );

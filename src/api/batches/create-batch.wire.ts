@@ -34,8 +34,16 @@ export interface BatchRequestRules {
 /** Longer than any id; it travels through the engine. */
 const fileIdLengthMax = 128;
 
+/** The one name that objects of JavaScript, the clients' ones too, do not take as any other. */
+const refusedMetadataKey = '__proto__';
+
+const metadataKeySchema = z
+  .string()
+  .max(metadataKeyLengthMax)
+  .meta({ not: { const: refusedMetadataKey } });
+
 const metadataSchema = withPropertiesMax(
-  z.record(z.string().max(metadataKeyLengthMax), z.string().max(metadataValueLengthMax)),
+  z.record(metadataKeySchema, z.string().max(metadataValueLengthMax)),
   metadataKeysMax,
 );
 
@@ -82,14 +90,18 @@ export function batchRequestSchema({
   });
 }
 
-/** The one name that objects of JavaScript, the clients' ones too, do not take as any other. */
+/** A parsed record has lost the key. */
 function refusePrototype(body: unknown): void {
   const metadata =
     typeof body === 'object' && body !== null && 'metadata' in body ? body.metadata : undefined;
-  if (typeof metadata === 'object' && metadata !== null && Object.hasOwn(metadata, '__proto__')) {
+  if (
+    typeof metadata === 'object' &&
+    metadata !== null &&
+    Object.hasOwn(metadata, refusedMetadataKey)
+  ) {
     throw new ApiError(
       'invalidValue',
-      "Invalid property name in 'metadata': '__proto__' cannot be used. Please choose another name.",
+      `Invalid property name in 'metadata': '${refusedMetadataKey}' cannot be used. Please choose another name.`,
       { param: 'metadata' },
     );
   }
