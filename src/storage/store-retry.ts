@@ -34,7 +34,11 @@ export interface RetryPolicy {
 }
 
 const backoffMsMin = 100;
-const backoffMsMax = 5_000;
+/**
+ * Short, because what is waiting to be committed must be in the store, when that is back, before
+ * another worker takes the slice over: a second after Temporal has found the old attempt dead.
+ */
+const backoffMsMax = 1_000;
 
 /**
  * Calls until it succeeds, is refused, or no attempt may start within `retryMs` of the first. So it
@@ -72,7 +76,7 @@ function faultOf(what: string, cause: unknown): StoreFault {
     : new StoreFault(`The object store failed to ${what}`, { cause });
 }
 
-/** Between half of and all of 0.1 s · 2ⁿ, at most 5 s. */
+/** Between half of and all of 0.1 s · 2ⁿ, at most a second. */
 function backoffMs(failures: number): number {
   const ceiling = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(failures - 1, 16));
   return ceiling * (0.5 + Math.random() / 2);
