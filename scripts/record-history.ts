@@ -1,7 +1,7 @@
 /**
  * Records the workflow histories that the replay tests replay: one for each shape that a batch can
- * take, made by real batches on a real Temporal, and one of a sweep and of a recovery. Run after an intended change of
- * the workflows:
+ * take, made by real batches on a real Temporal, and one of a sweep and of a recovery. Run after an
+ * intended change of the workflows:
  *
  *     npm run record-histories [-- DIRECTORY]
  *
@@ -55,9 +55,6 @@ const shapes: Readonly<Record<string, Shape>> = {
   'completed-several-shards': async ({ client }) =>
     await waitForEnd(client, (await createBatch(client, chatLines(11_000))).id, 120_000),
 
-  invalid: async ({ client }) =>
-    await waitForEnd(client, (await createBatch(client, ['{"custom_id":"a"}', 'no JSON'])).id),
-
   cancelled: async ({ client }) => {
     const batch = await running(client, await createBatch(client, slowLines(2_000)));
     await client.batches.cancel(batch.id);
@@ -102,6 +99,24 @@ const shapes: Readonly<Record<string, Shape>> = {
     const batch = await running(client, await createBatch(client, slowLines(600)));
     const childId = shardWorkflowId(batch.id as BatchId, 0);
     await temporal.workflow.getHandle(childId).terminate('by hand');
+    return await waitForEnd(client, batch.id, 120_000);
+  },
+};
+
+/** Shapes of batches that end before a shard runs. */
+const shapesWithoutShards: Readonly<Record<string, Shape>> = {
+  invalid: async ({ client }) =>
+    await waitForEnd(client, (await createBatch(client, ['{"custom_id":"a"}', 'no JSON'])).id),
+
+  'expired-before-start': async ({ client, stack }) => {
+    const [worker] = stack.workers;
+    await worker?.stop();
+    const batch = await createBatch(client, chatLines(20), { completionWindow: '3s' });
+    await waitUntil(() => Promise.resolve(Date.now() >= (batch.expires_at ?? 0) * 1_000), {
+      what: 'the end of its completion window',
+      timeoutMs: 10_000,
+    });
+    await worker?.start();
     return await waitForEnd(client, batch.id, 120_000);
   },
 };
@@ -181,7 +196,7 @@ async function record(directory: string): Promise<void> {
   mkdirSync(directory, { recursive: true });
   const windows = { LONGHAUL_COMPLETION_WINDOWS: '24h,3s' };
   await withRecorder(windows, async (recorder) => {
-    await recordAll(recorder, shapes, directory);
+    await recordAll(recorder, { ...shapes, ...shapesWithoutShards }, directory);
     for (const name of ['sweep', 'recovery'] as const) {
       const workflowId = await runNow(recorder.temporal, name);
       await save(recorder.temporal, { workflowId, file: join(directory, name) });
@@ -210,7 +225,7 @@ async function recordAll(
     process.stderr.write(`recording ${name} … `);
     const batch = await shape(recorder);
     await save(temporal, { workflowId: batch.id, file: join(directory, `batch-${name}`) });
-    if (shapes[name] !== undefined && (batch.request_counts?.total ?? 0) > 0) {
+    if (shapes[name] !== undefined) {
       const workflowId = shardWorkflowId(batch.id as BatchId, 0);
       await save(temporal, { workflowId, file: join(directory, `shard-${name}`) });
     }

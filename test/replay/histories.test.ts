@@ -36,6 +36,7 @@ describe('recorded histories', () => {
     'batch-cancelled',
     'batch-cancelled-in-web-ui',
     'batch-expired',
+    'batch-expired-before-start',
     'batch-worker-killed',
     'batch-child-terminated',
     'batch-waited-for-turn',
@@ -85,6 +86,12 @@ describe('a change that histories do not allow is caught', () => {
       name: 'batch-recovered-failed',
       from: /await this\.closeShards\([^)]*\)/,
       to: 'await undefined',
+    },
+    {
+      change: 'a timer for a completion window that is over',
+      name: 'batch-expired-before-start',
+      from: /remainingMs === 0 && /,
+      to: 'remainingMs < 0 && ',
     },
     {
       change: 'another child workflow id',
