@@ -54,19 +54,30 @@ export interface CountedSegments {
 }
 
 export async function readNewestEpoch({ store, keys }: ShardObjects): Promise<NewestEpoch> {
-  const objects = await listAll(store, keys.epochsPrefix);
-  const numbers = objects.map(({ key }) => epochOf(key)).filter((number) => !Number.isNaN(number));
+  const listed = await listAll(store, keys.epochsPrefix);
+  const objects = listed.filter(({ key }) => !Number.isNaN(epochOf(key)));
+  const numbers = objects.map(({ key }) => epochOf(key));
   const damagedKeys: string[] = [];
-  for (const number of numbers.toReversed()) {
-    const key = keys.epoch(number);
-    const stored = await readUnlessLost(store, key, async () => await store.get(key));
-    const record = stored && decodeEpoch(key, stored.bytes);
+  for (const object of objects.toReversed()) {
+    const record = await readEpoch(store, object);
     if (record !== undefined) {
       return { record, numbers, damagedKeys };
     }
-    damagedKeys.push(key);
+    damagedKeys.push(object.key);
   }
   return { record: undefined, numbers, damagedKeys };
+}
+
+/** `undefined` when there is no intact record. */
+async function readEpoch(
+  store: ObjectStore,
+  { key, sizeBytes }: ListedObject,
+): Promise<EpochRecord | undefined> {
+  if (sizeBytes > epochBytesMax) {
+    return undefined;
+  }
+  const stored = await readUnlessLost(store, key, async () => await store.get(key));
+  return stored && decodeEpoch(key, stored.bytes);
 }
 
 /**
@@ -209,9 +220,18 @@ class Counted {
   }
 }
 
+/**
+ * Far beyond what a shard reaches in a day: each epoch takes a slice, or 64 segments. What somebody
+ * put behind it is not the shard's; filling the gap up to there would keep the shard for ever.
+ */
+const epochMax = 1_000_000;
+/** Three times the record of the largest shard, which names some 20,000 segments. */
+const epochBytesMax = 16_777_216;
+
 /** NaN for an object that no owner wrote. */
 function epochOf(key: string): number {
-  return Number(/\/(\d{8})(?:-\d{8})?$/.exec(key)?.[1]);
+  const epoch = Number(/\/(\d{8})(?:-\d{8})?$/.exec(key)?.[1]);
+  return epoch <= epochMax ? epoch : NaN;
 }
 
 async function listAll(

@@ -94,6 +94,33 @@ describe('an epoch record', () => {
     expect(seal && (await sealedLines(store, seal)).output).toEqual(['line 0', 'line 1']);
   });
 
+  it.each([50_000_000, 99_999_999])(
+    'with a number that no shard reaches is not counted: %d',
+    async (foreign) => {
+      await threeEpochs();
+      await store.put(shardKeys.epoch(foreign), await epochOf(2));
+      for (const expected of [4, 5]) {
+        const next = await openLedger(store);
+        expect([next.epoch, answeredBy(next)]).toEqual([expected, [0, 1, 2, 3]]);
+      }
+    },
+  );
+
+  it('that is larger than any keeps its number, and is not read', async () => {
+    await threeEpochs();
+    await store.put(shardKeys.epoch(4), Buffer.alloc(32 * 1024 * 1024));
+    const read: string[] = [];
+    store.fateOf = ({ name, key }) => {
+      if (name === 'get') {
+        read.push(key);
+      }
+      return 'works';
+    };
+    const next = await openLedger(store);
+    expect([next.epoch, answeredBy(next)]).toEqual([5, [0, 1, 2, 3]]);
+    expect(read).not.toContain(shardKeys.epoch(4));
+  });
+
   it('of a version that wrote no checksum is read', async () => {
     await threeEpochs();
     const text = (await epochOf(3)).toString().replace(/,"crc":\d+/, '');
