@@ -170,14 +170,17 @@ export class BatchStore {
 
   /** Of every shard, what its highest epoch reports. */
   async liveProgress(ref: BatchRef): Promise<LiveProgress> {
-    const page = await this.store.list(keysOf(ref).progressPrefix);
-    const objects = await Promise.all(
-      page.items.map(async (item) => await this.readProgress(item.key)),
-    );
+    // Every process that ever ran a shard has left one: restarts make them many.
+    const limit = Number.MAX_SAFE_INTEGER;
+    const { items } = await this.store.list(keysOf(ref).progressPrefix, { limit });
     const newest = new Map<string, ProgressEntry>();
-    for (const [shard, entry] of objects.flatMap((progress) => Object.entries(progress))) {
-      if (entry[0] >= (newest.get(shard)?.[0] ?? 0)) {
-        newest.set(shard, entry);
+    for (let from = 0; from < items.length; from += readsInParallel) {
+      const some = items.slice(from, from + readsInParallel);
+      const objects = await Promise.all(some.map(async ({ key }) => await this.readProgress(key)));
+      for (const [shard, entry] of objects.flatMap((progress) => Object.entries(progress))) {
+        if (entry[0] >= (newest.get(shard)?.[0] ?? 0)) {
+          newest.set(shard, entry);
+        }
       }
     }
     return [...newest.values()].reduce<LiveProgress>(

@@ -4,6 +4,7 @@ import { batchKeys } from '../../../src/domain/object-keys';
 import { noUsage, type Usage } from '../../../src/domain/usage';
 import { BatchStore } from '../../../src/storage/batch-store';
 import { MemoryObjectStore } from '../../../src/storage/memory-object-store';
+import { listLimitMax } from '../../../src/storage/object-store';
 
 const now = 1_800_000_000;
 const random = '0123456789abcdef0123';
@@ -77,6 +78,16 @@ describe('BatchStore', () => {
       counts: { completed: 17, failed: 3 },
       usage: tokens(12),
     });
+  });
+
+  it('counts what more processes have reported than one list call returns', async () => {
+    const batches = new BatchStore(new MemoryObjectStore());
+    for (let epoch = 1; epoch <= listLimitMax + 1; epoch++) {
+      const processName = String(epoch).padStart(4, '0');
+      await batches.putProgress(ref, processName, { 0: [epoch, epoch, 0] });
+    }
+
+    expect((await batches.liveProgress(ref)).counts.completed).toBe(listLimitMax + 1);
   });
 
   it('counts what of a damaged report can be read', async () => {
