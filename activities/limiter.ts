@@ -21,6 +21,9 @@ export class Limiter {
   }
 
   private async waitForTurn(signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) {
+      return false;
+    }
     return await new Promise((resolve) => {
       const onTurn = (): void => {
         signal.removeEventListener('abort', onAbort);

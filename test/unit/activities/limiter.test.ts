@@ -47,3 +47,11 @@ test('whoever gives up waiting is let go, and takes no turn away', async () => {
   release();
   await expect(patient).resolves.toBeInstanceOf(Function);
 });
+
+test('whoever has given up before does not wait', async () => {
+  const limiter = new Limiter(1);
+  const release = await limiter.acquire(new AbortController().signal);
+  (await limiter.acquire(AbortSignal.abort()))();
+  release();
+  await expect(limiter.acquire(new AbortController().signal)).resolves.toBeInstanceOf(Function);
+});
