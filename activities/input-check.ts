@@ -1,10 +1,10 @@
 /**
  * Checks the lines of an input file, one after another, and plans its shards on the way.
  *
- * Nothing here stops at the first bad line: the user is told of all of them. Most lines are certified by
- * the scanner and need nothing more. Any other goes through `JSON.parse`, or what is needed of it if it is
- * long, and `checkRequestLine`, which alone decide what is wrong with it; what needs more than one line to be seen — duplicates, mixed
- * models, too many lines — is found here.
+ * Nothing here stops at the first bad line: the user is told of all of them. Most lines are certified
+ * by the scanner and need nothing more. Any other goes through `JSON.parse`, or what is needed of it if
+ * it is long, and `checkRequestLine`, which alone decide what is wrong with it; what needs more than one
+ * line to be seen — duplicates, mixed models, too many lines — is found here.
  */
 import { isUtf8 } from 'node:buffer';
 import type { BatchError } from '../src/domain/batch';

@@ -4,8 +4,8 @@ import { MissingObject, type ActivityDeps } from './deps';
 import { inputFile, readInput } from './read-input';
 
 /**
- * The plan of a batch; `undefined` while its input is not validated, and after its end. Where it is damaged or gone, it
- * is made again: the same input gives the same plan.
+ * The plan of a batch; `undefined` while its input is not validated, and after its end. Where it is
+ * damaged or gone, it is made again: the same input gives the same plan.
  *
  * @throws {@link MissingObject} when the input is not valid any more, as when a model of it is no
  *   longer served.

@@ -1,6 +1,6 @@
 /**
- * Publishes the live counts and tokens of the shards that this process runs: one object a batch, overwritten
- * about every second while something changes.
+ * Publishes the live counts and tokens of the shards that this process runs: one object a batch,
+ * overwritten about every second while something changes.
  *
  * The object keeps the entries of shards that this process has finished. The counts are those of
  * committed segments; readers take, for each shard, the entry with the highest epoch.

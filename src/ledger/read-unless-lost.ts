@@ -1,6 +1,6 @@
 import { StoreFault, type ObjectStore } from '../storage/object-store';
 
-/** With the 40 seconds for which a call to the store is repeated, some minutes. */
+/** With the ten minutes for which a worker repeats a call to the store, most of an hour. */
 const failuresMax = 5;
 
 /**
