@@ -2,6 +2,7 @@
 import { memberSpans, type Span } from '../src/domain/json-spans';
 import { isFileId, makeRequestId, type RequestId } from '../src/domain/ids';
 import { lineBytesMax } from '../src/domain/limits';
+import type { BatchRef } from '../src/domain/workflow-contract';
 import { MissingObject, type ActivityDeps } from './deps';
 import { isBlank, readLines } from './line-reader';
 import type { OpenShard } from './open-shard';
@@ -15,7 +16,12 @@ export interface UnansweredLine {
   readonly body: Uint8Array;
 }
 
-/** Yields the lines in the order of the input, some at a time. Reads only the shard's byte range. */
+/**
+ * Yields the lines in the order of the input, some at a time. Reads only the shard's byte range.
+ *
+ * @throws when that has other lines than were planned: such a shard is never complete, and a slice
+ *   that returned would be followed by the next one at once.
+ */
 export async function* unansweredLines(
   deps: ActivityDeps,
   { ref, batch, shard, ledger }: OpenShard,
@@ -34,6 +40,7 @@ export async function* unansweredLines(
   if (content === undefined) {
     throw new MissingObject('input file', ref);
   }
+  const endOrdinal = shard.firstOrdinal + shard.lineCount;
   let ordinal = shard.firstOrdinal;
   for await (const lines of readLines(content, { lineBytesMax })) {
     const unanswered: UnansweredLine[] = [];
@@ -46,7 +53,21 @@ export async function* unansweredLines(
       }
       ordinal += 1;
     }
+    if (ordinal > endOrdinal) {
+      throw new InputChanged(ref);
+    }
     yield unanswered;
+  }
+  if (ordinal < endOrdinal) {
+    throw new InputChanged(ref);
+  }
+}
+
+class InputChanged extends Error {
+  override readonly name = 'InputChanged';
+
+  constructor({ batchId }: BatchRef) {
+    super(`The input file of a batch has other lines than were planned [batch=${batchId}]`);
   }
 }
 

@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream';
 import { ActivityCancellationDetails } from '@temporalio/common';
-import { batchKeys } from '../../../src/domain/object-keys';
+import type { FileId } from '../../../src/domain/ids';
+import { batchKeys, fileKeys } from '../../../src/domain/object-keys';
 import { StoreFault } from '../../../src/storage/object-store';
-import { anEnvironment, endBatch } from '../../support/activity-world';
+import { anEnvironment, endBatch, recordOf } from '../../support/activity-world';
 import { requestLines } from '../../support/batches';
 import { eventually, fakeTimers, settle } from '../../support/eventually';
 import { answered } from '../../support/fake-dispatcher';
@@ -289,6 +290,17 @@ test('lines of a corrupt segment are asked again', async () => {
   world.dispatcher.respond = () => answered('1');
   expect(await world.runSlice(shard)).toMatchObject({ sealed: false });
   expect(await world.finish(shard)).toEqual([0, 1, 2, 3]);
+});
+
+test('a slice of an input file that has fewer lines than were planned fails, to be tried later', async () => {
+  const shard = await world.aShard();
+  const { inputFileId } = await recordOf(world, shard);
+  const { content } = fileKeys(shard.projectId, inputFileId as FileId);
+  const bytes = (await world.store.get(content))?.bytes ?? Buffer.alloc(0);
+  bytes.fill(' ', 0, bytes.indexOf('\n'));
+  await world.store.put(content, bytes);
+  world.dispatcher.respond = () => answered('1');
+  await expect(world.runSlice(shard)).rejects.toThrow('other lines than were planned');
 });
 
 async function* breakingOff(text: string): AsyncGenerator<string> {
