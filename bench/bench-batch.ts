@@ -8,7 +8,6 @@ import { say } from '../scripts/cli/run-program';
 import { checkResults, isComplete } from '../scripts/demo/check-results';
 import { downloadResults, type ResultFiles } from '../scripts/demo/run-batch';
 import type { Stack } from '../scripts/local/stack';
-import type { BenchFolder } from './bench-stack';
 import { customIdOf, writeInputFile } from './request-lines';
 import { uploadFile } from './upload-file';
 
@@ -19,18 +18,18 @@ const pollTimeoutMs = 5_000;
 export interface BatchUser {
   readonly stack: Stack;
   readonly client: OpenAI;
-  readonly folder: BenchFolder;
+  readonly folder: string;
   readonly signal: AbortSignal;
 }
 
-export function batchUser(stack: Stack, folder: BenchFolder, signal: AbortSignal): BatchUser {
+export function batchUser(stack: Stack, folder: string, signal: AbortSignal): BatchUser {
   const client = new OpenAI({ baseURL: stack.baseUrl, apiKey: stack.apiKey, maxRetries: 0 });
   return { stack, client, folder, signal };
 }
 
 /** Resolves to the id of a file with so many requests. */
 export async function uploadLines(user: BatchUser, lines: number): Promise<string> {
-  const path = join(user.folder.path, 'input.jsonl');
+  const path = join(user.folder, 'input.jsonl');
   const bytes = await writeInputFile(path, { lines });
   say(`Uploading ${lines} requests …`);
   const { id } = await uploadFile(
@@ -85,7 +84,7 @@ export async function verifyResults(
   },
 ): Promise<ResultFiles> {
   const { lines, status, answered } = expected;
-  const files = await downloadResults(client, batch, { folder: folder.path, signal });
+  const files = await downloadResults(client, batch, { folder, signal });
   const customIds = new Set(Array.from({ length: lines }, (_, at) => customIdOf(at)));
   const check = await checkResults(customIds, files);
   const isRight =

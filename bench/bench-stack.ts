@@ -16,38 +16,39 @@ export interface BenchUpstream {
   readonly requestTimeoutSeconds?: number;
 }
 
-/** Files of a measurement are below this folder, which is removed with it. */
-export interface BenchFolder {
-  readonly path: string;
-  remove(): void;
+/** The parts of a stack whose workers, if any, are added later. */
+export const partsWithoutWorkers = ['minio', 'temporal', 'api'] as const;
+
+/** Makes a folder for the files of a measurement, and removes it when that has ended. */
+export async function inBenchFolder<T>(measure: (folder: string) => Promise<T>): Promise<T> {
+  const folder = join(projectRoot, '.longhaul', 'bench', String(process.pid));
+  mkdirSync(folder, { recursive: true });
+  try {
+    return await measure(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
-export function makeBenchFolder(): BenchFolder {
-  const path = join(projectRoot, '.longhaul', 'bench', String(process.pid));
-  mkdirSync(path, { recursive: true });
-  return {
-    path,
-    remove: () => {
-      rmSync(path, { recursive: true, force: true });
-    },
-  };
-}
-
-export interface BenchStackOptions extends Pick<StackOptions, 'parts' | 'apiEnv' | 'simulatorEnv'> {
-  readonly folder: BenchFolder;
+export interface BenchStackOptions extends Pick<StackOptions, 'parts' | 'simulatorEnv'> {
+  readonly folder: string;
   /** One of the benchmark's own, or the simulated upstream, which serves the same model. */
   readonly upstream: BenchUpstream | 'simulated';
 }
 
-/** A process of the stack that ends by itself aborts the measurement. */
-export async function startBenchStack(
+/**
+ * Starts a stack, and stops it when the measurement has ended. A process of it that ends by itself
+ * aborts the measurement.
+ */
+export async function inBenchStack<T>(
   { folder, upstream, ...options }: BenchStackOptions,
   abort: AbortController,
-): Promise<Stack> {
+  measure: (stack: Stack) => Promise<T>,
+): Promise<T> {
   say('Starting the stack …');
-  return await startStack({
+  const stack = await startStack({
     ...options,
-    stateDir: join(folder.path, 'state'),
+    stateDir: join(folder, 'state'),
     upstream:
       upstream === 'simulated'
         ? { kind: 'simulated', models: [benchModel] }
@@ -57,6 +58,11 @@ export async function startBenchStack(
       abort.abort(process.failure(describeExit(exit)));
     },
   });
+  try {
+    return await measure(stack);
+  } finally {
+    await stack.stop();
+  }
 }
 
 /** One more worker; the upstream is told its name, `worker-1` and so on, with each request. */
@@ -67,7 +73,7 @@ export async function addBenchWorker(
     upstream,
     env,
   }: {
-    readonly folder: BenchFolder;
+    readonly folder: string;
     readonly upstream: BenchUpstream;
     readonly env: Readonly<Record<string, string>> | undefined;
   },
@@ -77,8 +83,8 @@ export async function addBenchWorker(
   return await stack.addWorker({ LONGHAUL_UPSTREAMS_FILE: upstreamsFile, ...env });
 }
 
-function writeUpstreamsFile(folder: BenchFolder, upstream: BenchUpstream, caller?: string): string {
-  const path = join(folder.path, `upstreams${caller === undefined ? '' : `-${caller}`}.yaml`);
+function writeUpstreamsFile(folder: string, upstream: BenchUpstream, caller?: string): string {
+  const path = join(folder, `upstreams${caller === undefined ? '' : `-${caller}`}.yaml`);
   const { port, inFlight, requestTimeoutSeconds } = upstream;
   const entry = {
     name: 'bench',

@@ -1,12 +1,18 @@
 import type { ManagedProcess } from '../scripts/local/managed-process';
 import { batchUser, type BatchUser } from './bench-batch';
-import { addBenchWorker, makeBenchFolder, startBenchStack } from './bench-stack';
-import type { SlottedUpstreamOptions } from './slotted-upstream';
+import { addBenchWorker, inBenchFolder, inBenchStack, partsWithoutWorkers } from './bench-stack';
 import { startSlottedUpstream, type SlottedUpstreamProgram } from './slotted-upstream-program';
 
-export interface SlottedWorldOptions extends SlottedUpstreamOptions {
-  /** Requests in flight of each worker. */
-  readonly inFlight: number;
+/** Options of a scenario, as `parseNumbers` reads them, and what else it asks for. */
+export interface SlottedWorldOptions {
+  readonly slots: number;
+  readonly 'latency-ms': number;
+  /** Requests in flight of each worker; as many as there are slots when absent. */
+  readonly 'in-flight'?: number;
+  /** Requests that the upstream takes at a time; those of two workers when absent. */
+  readonly holds?: number;
+  /** See `SlottedUpstreamOptions`; true when absent. */
+  readonly knowsIds?: boolean;
   readonly requestTimeoutSeconds?: number;
 }
 
@@ -24,30 +30,25 @@ export async function inSlottedWorld<T>(
   abort: AbortController,
   measure: (world: SlottedWorld) => Promise<T>,
 ): Promise<T> {
-  const { inFlight, requestTimeoutSeconds, ...upstreamOptions } = options;
-  const folder = makeBenchFolder();
-  const upstream = await startSlottedUpstream(upstreamOptions);
-  try {
+  const { slots, 'in-flight': inFlight = slots, holds = 2 * inFlight, knowsIds = true } = options;
+  const latencyMs = options['latency-ms'];
+  const { requestTimeoutSeconds } = options;
+  return await inBenchFolder(async (folder) => {
+    const upstream = await startSlottedUpstream({ slots, latencyMs, holdsMax: holds, knowsIds });
     const target = {
       port: upstream.port,
       inFlight,
       ...(requestTimeoutSeconds !== undefined && { requestTimeoutSeconds }),
     };
-    const stack = await startBenchStack(
-      { folder, upstream: target, parts: ['minio', 'temporal', 'api'] },
-      abort,
-    );
+    const stackOptions = { folder, parts: partsWithoutWorkers, upstream: target };
     try {
-      return await measure({
-        user: batchUser(stack, folder, abort.signal),
-        upstream,
-        addWorker: async (env) => await addBenchWorker(stack, { folder, upstream: target, env }),
+      return await inBenchStack(stackOptions, abort, async (stack) => {
+        const addWorker: SlottedWorld['addWorker'] = async (env) =>
+          await addBenchWorker(stack, { folder, upstream: target, env });
+        return await measure({ user: batchUser(stack, folder, abort.signal), upstream, addWorker });
       });
     } finally {
-      await stack.stop();
+      await upstream.stop();
     }
-  } finally {
-    await upstream.stop();
-    folder.remove();
-  }
+  });
 }

@@ -8,7 +8,7 @@ import type { Batch } from 'openai/resources';
 import { Client } from 'undici';
 import { say } from '../../scripts/cli/run-program';
 import type { Stack } from '../../scripts/local/stack';
-import { makeBenchFolder, startBenchStack } from '../bench-stack';
+import { inBenchFolder, inBenchStack } from '../bench-stack';
 import { parseNumbers } from '../parse-numbers';
 import { rounded, startCpuClock } from '../process-stats';
 import { everyBar, type Findings } from '../report';
@@ -40,18 +40,11 @@ export async function runApiLatency(
   abort: AbortController,
 ): Promise<Findings> {
   const parameters = parseNumbers(args, defaults);
-  const folder = makeBenchFolder();
-  try {
-    const stack = await startBenchStack(
-      {
-        folder,
-        upstream: 'simulated',
-        simulatorEnv: { LONGHAUL_SIMULATOR_LATENCY_MS: String(parameters['latency-ms']) },
-      },
-      abort,
-    );
-    try {
-      const path = join(folder.path, 'input.jsonl');
+  const simulatorEnv = { LONGHAUL_SIMULATOR_LATENCY_MS: String(parameters['latency-ms']) };
+  return await inBenchFolder(async (folder) => {
+    const options = { folder, upstream: 'simulated', simulatorEnv } as const;
+    return await inBenchStack(options, abort, async (stack) => {
+      const path = join(folder, 'input.jsonl');
       const bytes = await writeInputFile(path, { lines: parameters.lines });
       const large = await startBatch(
         stack,
@@ -69,12 +62,8 @@ export async function runApiLatency(
         parameters: { ...parameters, pause_ms: pauseMs, connections: 1 },
         service: { seconds: rounded(seconds), cpu_seconds: stopCpuClock() },
       });
-    } finally {
-      await stack.stop();
-    }
-  } finally {
-    folder.remove();
-  }
+    });
+  });
 }
 
 /** Resolves to its id when it runs and has counts of finished requests. */

@@ -44,15 +44,8 @@ export async function runCancel(
   abort: AbortController,
 ): Promise<Findings> {
   const parameters = parseNumbers(args, defaults);
-  const { rounds, lines, slots } = parameters;
-  const options = {
-    slots,
-    latencyMs: parameters['latency-ms'],
-    holdsMax: 2 * slots,
-    knowsIds: true,
-    inFlight: slots,
-  };
-  return await inSlottedWorld(options, abort, async (slotted) => {
+  const { rounds, lines } = parameters;
+  return await inSlottedWorld(parameters, abort, async (slotted) => {
     await slotted.addWorker();
     const world = { ...slotted, lines, fileId: await uploadLines(slotted.user, lines) };
     const cancels: Cancel[] = [];

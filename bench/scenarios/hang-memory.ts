@@ -39,14 +39,7 @@ export async function runHangMemory(
 ): Promise<Findings> {
   const parameters = parseNumbers(args, defaults);
   const { minutes, slots } = parameters;
-  const options = {
-    slots,
-    latencyMs: parameters['latency-ms'],
-    holdsMax: 2 * slots,
-    knowsIds: false,
-    inFlight: slots,
-    requestTimeoutSeconds,
-  };
+  const options = { ...parameters, knowsIds: false, requestTimeoutSeconds };
   return await inSlottedWorld(options, abort, async (world) => {
     const { user, upstream } = world;
     // Validating takes memory of its own, which would hide how the other work grows.

@@ -55,14 +55,7 @@ export async function runRework(
 ): Promise<Findings> {
   const parameters = parseNumbers(args, defaults);
   const { lines } = parameters;
-  const options = {
-    slots: parameters.slots,
-    latencyMs: parameters['latency-ms'],
-    holdsMax: parameters.holds,
-    knowsIds: true,
-    inFlight: parameters['in-flight'],
-  };
-  return await inSlottedWorld(options, abort, async (slotted) => {
+  return await inSlottedWorld(parameters, abort, async (slotted) => {
     const workers = [await slotted.addWorker(), await slotted.addWorker()];
     const world = { ...slotted, lines, fileId: await uploadLines(slotted.user, lines) };
     say(`Running ${lines} requests undisturbed …`);

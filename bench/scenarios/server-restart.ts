@@ -48,15 +48,8 @@ export async function runServerRestart(
   abort: AbortController,
 ): Promise<Findings> {
   const parameters = parseNumbers(args, defaults);
-  const { lines, slots } = parameters;
-  const options = {
-    slots,
-    latencyMs: parameters['latency-ms'],
-    holdsMax: workerCount * parameters['in-flight'],
-    knowsIds: true,
-    inFlight: parameters['in-flight'],
-  };
-  return await inSlottedWorld(options, abort, async (world) => {
+  const { lines } = parameters;
+  return await inSlottedWorld(parameters, abort, async (world) => {
     const { user, upstream } = world;
     for (let number = 1; number <= workerCount; number++) {
       await world.addWorker();

@@ -1,7 +1,7 @@
 /** Whether an upload may take its time: there is an idle timeout, and no total one. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { say } from '../../scripts/cli/run-program';
-import { makeBenchFolder, startBenchStack } from '../bench-stack';
+import { inBenchFolder, inBenchStack, partsWithoutWorkers } from '../bench-stack';
 import { parseNumbers } from '../parse-numbers';
 import { rounded } from '../process-stats';
 import type { Findings } from '../report';
@@ -21,13 +21,10 @@ export async function runSlowUpload(
   abort: AbortController,
 ): Promise<Findings> {
   const { minutes } = parseNumbers(args, defaults);
-  const folder = makeBenchFolder();
-  try {
-    const stack = await startBenchStack(
-      { folder, parts: ['minio', 'temporal', 'api'], upstream: { port: 1, inFlight: 1 } },
-      abort,
-    );
-    try {
+  return await inBenchFolder(async (folder) => {
+    const upstream = { port: 1, inFlight: 1 };
+    const options = { folder, parts: partsWithoutWorkers, upstream };
+    return await inBenchStack(options, abort, async (stack) => {
       const lines = Math.round(minutes * 60);
       const bytes = lines * Buffer.byteLength(requestLine(0));
       const startedAt = performance.now();
@@ -41,12 +38,8 @@ export async function runSlowUpload(
         service: { seconds: rounded(seconds), file_bytes: file.bytes },
         parameters: { minutes, lines },
       };
-    } finally {
-      await stack.stop();
-    }
-  } finally {
-    folder.remove();
-  }
+    });
+  });
 }
 
 async function* trickle(lines: number, signal: AbortSignal): AsyncGenerator<Buffer> {

@@ -57,15 +57,8 @@ export async function runTakeover(
   abort: AbortController,
 ): Promise<Findings> {
   const parameters = parseNumbers(args, defaults);
-  const { rounds, lines, slots } = parameters;
-  const options = {
-    slots,
-    latencyMs: parameters['latency-ms'],
-    holdsMax: 2 * slots,
-    knowsIds: true,
-    inFlight: slots,
-  };
-  return await inSlottedWorld(options, abort, async (world) => {
+  const { rounds, lines } = parameters;
+  return await inSlottedWorld(parameters, abort, async (world) => {
     const fileId = await uploadLines(world.user, lines);
     let running = { process: await world.addWorker(), caller: 'worker-1' };
     let idle = { process: await world.addWorker(), caller: 'worker-2' };

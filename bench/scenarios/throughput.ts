@@ -10,7 +10,7 @@ import {
   uploadLines,
   verifyResults,
 } from '../bench-batch';
-import { makeBenchFolder, startBenchStack, type BenchFolder } from '../bench-stack';
+import { inBenchFolder, inBenchStack } from '../bench-stack';
 import { startProgram, type ChildProgram } from '../child-program';
 import { parseNumbers } from '../parse-numbers';
 import { peakRssBytes, rounded, startCpuClock } from '../process-stats';
@@ -46,41 +46,41 @@ export async function runThroughput(
     inFlight: given['in-flight'],
     referenceRequests: given['reference-requests'],
   };
-  const folder = makeBenchFolder();
-  const upstream: RawUpstream = await startProgram('raw-upstream');
-  try {
-    const task = {
-      url: `http://127.0.0.1:${upstream.output.port}/v1/chat/completions`,
-      requests: parameters.referenceRequests,
-      inFlight: parameters.inFlight,
-      body: requestBody,
-    };
-    const before = await runReference(task, upstream.pid);
-    const service = await measureService({ parameters, folder, upstream }, abort);
-    const after = await runReference(task, upstream.pid);
-    const reference = meanOf([before, after]);
-    const disturbed = isDisturbed([before, after]);
-    say(disturbed ? 'The two references differ by more than a fifth: run it again.' : 'Done.');
-    const ratio = rounded(service.requestsPerSecond / reference.requestsPerSecond);
-    return {
-      ratio,
-      bar: {
-        asks: `ratio of at least ${ratioMin}, in a run that was not disturbed`,
-        met: ratio >= ratioMin && !disturbed,
-      },
-      reference: referenceJson([before, after]),
-      ...service.json,
-      parameters: {
-        lines: parameters.lines,
-        in_flight: parameters.inFlight,
-        reference_requests: parameters.referenceRequests,
-        body_bytes: Buffer.byteLength(requestBody),
-      },
-    };
-  } finally {
-    await upstream.stop();
-    folder.remove();
-  }
+  return await inBenchFolder(async (folder) => {
+    const upstream: RawUpstream = await startProgram('raw-upstream');
+    try {
+      const task = {
+        url: `http://127.0.0.1:${upstream.output.port}/v1/chat/completions`,
+        requests: parameters.referenceRequests,
+        inFlight: parameters.inFlight,
+        body: requestBody,
+      };
+      const before = await runReference(task, upstream.pid);
+      const service = await measureService({ parameters, folder, upstream }, abort);
+      const after = await runReference(task, upstream.pid);
+      const reference = meanOf([before, after]);
+      const disturbed = isDisturbed([before, after]);
+      say(disturbed ? 'The two references differ by more than a fifth: run it again.' : 'Done.');
+      const ratio = rounded(service.requestsPerSecond / reference.requestsPerSecond);
+      return {
+        ratio,
+        bar: {
+          asks: `ratio of at least ${ratioMin}, in a run that was not disturbed`,
+          met: ratio >= ratioMin && !disturbed,
+        },
+        reference: referenceJson([before, after]),
+        ...service.json,
+        parameters: {
+          lines: parameters.lines,
+          in_flight: parameters.inFlight,
+          reference_requests: parameters.referenceRequests,
+          body_bytes: Buffer.byteLength(requestBody),
+        },
+      };
+    } finally {
+      await upstream.stop();
+    }
+  });
 }
 
 interface Service {
@@ -91,7 +91,7 @@ interface Service {
 async function measureService(
   given: {
     readonly parameters: Parameters;
-    readonly folder: BenchFolder;
+    readonly folder: string;
     readonly upstream: RawUpstream;
   },
   abort: AbortController,
@@ -99,8 +99,7 @@ async function measureService(
   const { parameters, folder, upstream } = given;
   const { lines, inFlight } = parameters;
   const target = { port: upstream.output.port, inFlight };
-  const stack = await startBenchStack({ folder, upstream: target }, abort);
-  try {
+  return await inBenchStack({ folder, upstream: target }, abort, async (stack) => {
     const user = batchUser(stack, folder, abort.signal);
     const fileId = await uploadLines(user, lines);
     await askUpstream(upstream, '_reset');
@@ -130,9 +129,7 @@ async function measureService(
         peak_rss_bytes: { api: peakRssBytes(pids.api), worker: peakRssBytes(pids.worker) },
       },
     };
-  } finally {
-    await stack.stop();
-  }
+  });
 }
 
 function pidsOf(stack: Stack, upstream: RawUpstream): Record<'worker' | 'api', number> {

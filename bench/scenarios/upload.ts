@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { say } from '../../scripts/cli/run-program';
 import type { Stack } from '../../scripts/local/stack';
-import { makeBenchFolder, startBenchStack } from '../bench-stack';
+import { inBenchFolder, inBenchStack, partsWithoutWorkers } from '../bench-stack';
 import { parseNumbers } from '../parse-numbers';
 import {
   peakRssBytes,
@@ -55,16 +55,13 @@ export async function runUpload(
   abort: AbortController,
 ): Promise<Findings> {
   const parameters = parseNumbers(args, defaults);
-  const folder = makeBenchFolder();
-  try {
-    const path = join(folder.path, 'input.jsonl');
+  return await inBenchFolder(async (folder) => {
+    const path = join(folder, 'input.jsonl');
     say(`Writing a file of ${parameters.gigabytes} GB …`);
     const bytes = await writeInputFile(path, { bytes: parameters.gigabytes * 1e9 });
-    const stack = await startBenchStack(
-      { folder, parts: ['minio', 'temporal', 'api'], upstream: { port: 1, inFlight: 1 } },
-      abort,
-    );
-    try {
+    const upstream = { port: 1, inFlight: 1 };
+    const options = { folder, parts: partsWithoutWorkers, upstream };
+    return await inBenchStack(options, abort, async (stack) => {
       const turns: Turns = { put_object: [], plain_put: [], upload: [] };
       for (let round = 0; round < parameters.rounds; round += 1) {
         // Whoever comes first finds the store rested: each of them once in three rounds.
@@ -74,12 +71,8 @@ export async function runUpload(
         }
       }
       return findingsOf(turns, { ...parameters, file_bytes: bytes });
-    } finally {
-      await stack.stop();
-    }
-  } finally {
-    folder.remove();
-  }
+    });
+  });
 }
 
 /** Sends the file, and removes what the store then holds. */

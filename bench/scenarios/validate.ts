@@ -4,7 +4,7 @@ import { createWriteStream, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { say } from '../../scripts/cli/run-program';
-import { benchModel, makeBenchFolder } from '../bench-stack';
+import { benchModel, inBenchFolder } from '../bench-stack';
 import { startProgram } from '../child-program';
 import { parseNumbers } from '../parse-numbers';
 import type { ParseTask } from '../parse-pass';
@@ -29,9 +29,8 @@ export async function runValidate(
   abort: AbortController,
 ): Promise<Findings> {
   const parameters = parseNumbers(args, defaults);
-  const folder = makeBenchFolder();
-  try {
-    const path = join(folder.path, 'input.jsonl');
+  return await inBenchFolder(async (folder) => {
+    const path = join(folder, 'input.jsonl');
     say(`Writing a file of ${parameters.lines} lines …`);
     await writeVariedLines(path, parameters.lines, parameters['line-bytes']);
     const parseTask: ParseTask = { path };
@@ -44,9 +43,7 @@ export async function runValidate(
     }
     const { size } = statSync(path);
     return findingsOf({ parsed, validated }, { ...parameters, file_bytes: size });
-  } finally {
-    folder.remove();
-  }
+  });
 }
 
 async function runPass(program: string, task: unknown, signal: AbortSignal): Promise<PassResult> {
