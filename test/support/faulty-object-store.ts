@@ -11,7 +11,6 @@ import {
   type ObjectSlice,
   type ObjectStore,
   type StoredObject,
-  type WriteCondition,
 } from '../../src/storage/object-store';
 
 export interface StoreCall {
@@ -19,6 +18,9 @@ export interface StoreCall {
   /** The key, the prefix, or the first of several keys. */
   readonly key: string;
 }
+
+/** What the store is given with a `put`. */
+export type PutCall = Parameters<ObjectStore['put']>;
 
 /**
  * What becomes of a call: it works, it fails, it works and its answer is lost, or it fails for the
@@ -43,15 +45,8 @@ export class FaultyObjectStore implements ObjectStore {
     readonly memory = new MemoryObjectStore(),
   ) {}
 
-  async put(
-    key: string,
-    bytes: Uint8Array,
-    condition?: WriteCondition,
-  ): Promise<ObjectInfo | undefined> {
-    return await this.call(
-      { name: 'put', key },
-      async () => await this.memory.put(key, bytes, condition),
-    );
+  async put(...[key, ...rest]: PutCall): Promise<ObjectInfo | undefined> {
+    return await this.call({ name: 'put', key }, async () => await this.memory.put(key, ...rest));
   }
 
   async putStream(key: string, source: Readable): Promise<ObjectInfo> {
@@ -136,7 +131,8 @@ export class FaultyObjectStore implements ObjectStore {
   }
 }
 
-async function buffer(source: Readable): Promise<Buffer> {
+/** All bytes of a stream. */
+export async function buffer(source: Readable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of source as AsyncIterable<Uint8Array>) {
     chunks.push(Buffer.from(chunk));

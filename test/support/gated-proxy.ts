@@ -1,12 +1,5 @@
-/**
- * A TCP proxy in the hands of a test: requests wait, answers trickle, connections break or fall
- * silent. What it does it does until it is told otherwise; there is no time in it but the pace of a
- * trickle.
- */
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-
-type State = 'open' | 'cut' | 'silent';
+import type { Socket } from 'node:net';
+import { firstLineOf, TcpProxy } from './tcp-proxy';
 
 interface Hold {
   readonly pattern: RegExp;
@@ -17,33 +10,13 @@ interface Hold {
 const trickleBytes = 2_048;
 const trickleIntervalMs = 20;
 
-export class GatedProxy {
-  private state: State = 'open';
+/**
+ * Also lets requests wait and answers trickle until it is told otherwise; there is no time in it but
+ * the pace of a trickle.
+ */
+export class GatedProxy extends TcpProxy {
   private readonly holds = new Set<Hold>();
   private readonly trickles: { readonly pattern: RegExp; count: number }[] = [];
-  private readonly sockets = new Set<Socket>();
-
-  private constructor(private readonly server: Server) {}
-
-  /** @param port of a server on this machine, which need not run yet. */
-  static async start(port: number): Promise<GatedProxy> {
-    const server = createServer();
-    const proxy = new GatedProxy(server);
-    server.on('connection', (client) => {
-      if (proxy.state === 'cut') {
-        client.destroy();
-      } else {
-        proxy.relay(client, connect(port, '127.0.0.1'));
-      }
-    });
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    return proxy;
-  }
-
-  /** Host and port. */
-  get address(): string {
-    return `127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-  }
 
   /** HTTP requests whose first line matches wait until the returned object releases them. */
   hold(pattern: RegExp): { readonly heldCount: number; release(): void } {
@@ -69,33 +42,10 @@ export class GatedProxy {
     return trickle;
   }
 
-  /** Breaks every connection, and each new one until {@link heal}. */
-  cut(): void {
-    this.state = 'cut';
-    this.sockets.forEach((socket) => socket.destroy());
-  }
-
-  /** Keeps every connection, takes new ones, and passes nothing until {@link heal}. */
-  silence(): void {
-    this.state = 'silent';
-    this.sockets.forEach((socket) => socket.pause());
-  }
-
-  heal(): void {
-    this.state = 'open';
-    this.sockets.forEach((socket) => socket.resume());
-  }
-
-  async close(): Promise<void> {
-    this.cut();
-    this.server.close();
-    await once(this.server, 'close');
-  }
-
-  private relay(client: Socket, server: Socket): void {
+  protected override relay(client: Socket, server: Socket): void {
     let isTrickling = false;
     client.on('data', (chunk: Buffer) => {
-      const [firstLine = ''] = chunk.toString('latin1').split('\r\n', 1);
+      const firstLine = firstLineOf(chunk);
       if (firstLine.endsWith(' HTTP/1.1')) {
         const trickle = this.trickles.find(({ pattern }) => pattern.test(firstLine));
         isTrickling = trickle !== undefined;
@@ -116,20 +66,6 @@ export class GatedProxy {
       } else {
         client.write(chunk);
       }
-    });
-    this.join(client, server);
-    this.join(server, client);
-  }
-
-  private join(one: Socket, other: Socket): void {
-    this.sockets.add(one);
-    if (this.state === 'silent') {
-      one.pause();
-    }
-    one.on('error', () => undefined);
-    one.on('close', () => {
-      this.sockets.delete(one);
-      other.destroy();
     });
   }
 }

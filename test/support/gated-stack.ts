@@ -55,8 +55,8 @@ export class GatedStack {
     writeFileSync(upstreamsFile, upstream.upstreamsYaml());
     const minio = await freePort();
     const temporalPort = await freePort([minio]);
-    const storeProxy = await GatedProxy.start(minio);
-    const temporalProxy = await GatedProxy.start(temporalPort);
+    const storeProxy = await GatedProxy.start(`tcp://127.0.0.1:${minio}`);
+    const temporalProxy = await GatedProxy.start(`tcp://127.0.0.1:${temporalPort}`);
     const proxied = isProxied ? proxyEnv({ storeProxy, temporalProxy }) : {};
     const stack = await startStack({
       stateDir: join(folder, 'stack'),

@@ -12,17 +12,15 @@ import { noUsage } from '../../src/domain/usage';
 import { damagedObjects, type Seal } from '../../src/ledger/seal';
 import { reopen, ShardTakenOver, takeOver, type ShardLedger } from '../../src/ledger/shard-ledger';
 import { MemoryObjectStore } from '../../src/storage/memory-object-store';
-import {
-  StoreFault,
-  type ObjectInfo,
-  type ObjectStore,
-  type WriteCondition,
-} from '../../src/storage/object-store';
-import { FaultyObjectStore, type Fate } from './faulty-object-store';
+import { StoreFault, type ObjectInfo, type ObjectStore } from '../../src/storage/object-store';
+import { FaultyObjectStore, type Fate, type PutCall } from './faulty-object-store';
 import { aSegmentLine, ledgerOf, sealedLines, shardKeys } from './ledgers';
 
 export const lineCount = 10;
 export const ordinals = Array.from({ length: lineCount }, (_, ordinal) => ordinal);
+
+/** Lines of one commit. */
+export const picks = fc.uniqueArray(fc.constantFrom(...ordinals), { minLength: 1, maxLength: 4 });
 
 /** `finish` answers all that is left and seals; `close` does so with lines that were cancelled. */
 type Step =
@@ -32,10 +30,7 @@ type Step =
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 5,
-    arbitrary: fc.record({
-      type: fc.constant('commit' as const),
-      picks: fc.uniqueArray(fc.constantFrom(...ordinals), { minLength: 1, maxLength: 4 }),
-    }),
+    arbitrary: fc.record({ type: fc.constant('commit' as const), picks }),
   },
   { weight: 2, arbitrary: fc.constant({ type: 'compact' as const }) },
   {
@@ -67,12 +62,9 @@ export const scripts: fc.Arbitrary<readonly Script[]> = fc.array(
 export class SharedMemory extends MemoryObjectStore {
   newestEpoch = 0;
 
-  override async put(
-    key: string,
-    bytes: Uint8Array,
-    condition?: WriteCondition,
-  ): Promise<ObjectInfo | undefined> {
-    const stored = await super.put(key, bytes, condition);
+  override async put(...call: PutCall): Promise<ObjectInfo | undefined> {
+    const stored = await super.put(...call);
+    const [key] = call;
     if (stored !== undefined && key.startsWith(shardKeys.epochsPrefix)) {
       this.newestEpoch = Math.max(this.newestEpoch, Number(key.slice(-8)));
     }

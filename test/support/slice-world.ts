@@ -12,7 +12,7 @@ import {
   type ResultLine,
 } from './activity-world';
 import { requestLines } from './batches';
-import { eventually, settle } from './eventually';
+import { eventually, fakeTimers, settle } from './eventually';
 import { answered } from './fake-dispatcher';
 import { sealedText } from './ledgers';
 
@@ -78,6 +78,24 @@ export class SliceWorld extends ActivityWorld {
     }
     return this.dispatcher.askedOrdinals.slice(before);
   }
+}
+
+/** A new world for each test, in faked time; at its end nothing is held and no timer runs. */
+export function useSliceWorld(
+  use: (world: SliceWorld) => void,
+  makeWorld = (): SliceWorld => new SliceWorld(),
+): void {
+  let world: SliceWorld;
+  beforeEach(() => {
+    fakeTimers();
+    world = makeWorld();
+    use(world);
+  });
+  afterEach(() => {
+    expect(world.budget.bytesHeld).toBe(0);
+    expect(jest.getTimerCount()).toBe(0);
+    jest.useRealTimers();
+  });
 }
 
 export function keysOf(shard: ShardRef): ShardKeys {

@@ -3,22 +3,22 @@ import type { ShardRef } from '../../../src/domain/workflow-contract';
 import { StoreFault } from '../../../src/storage/object-store';
 import { anEnvironment, endBatch } from '../../support/activity-world';
 import { customIdOf, requestLine, requestLines } from '../../support/batches';
-import { eventually, fakeTimers } from '../../support/eventually';
+import { eventually } from '../../support/eventually';
 import { answered } from '../../support/fake-dispatcher';
 import { keysBelow, type Fate } from '../../support/faulty-object-store';
-import { keysOf, lineCount, ordinals, seconds, SliceWorld } from '../../support/slice-world';
+import {
+  keysOf,
+  lineCount,
+  ordinals,
+  seconds,
+  SliceWorld,
+  useSliceWorld,
+} from '../../support/slice-world';
 
 let world: SliceWorld;
 
-beforeEach(() => {
-  fakeTimers();
-  world = new SliceWorld();
-});
-
-afterEach(() => {
-  expect(world.budget.bytesHeld).toBe(0);
-  expect(jest.getTimerCount()).toBe(0);
-  jest.useRealTimers();
+useSliceWorld((fresh) => {
+  world = fresh;
 });
 
 async function close(

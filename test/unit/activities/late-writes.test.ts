@@ -2,20 +2,13 @@ import { ActivityCancellationDetails } from '@temporalio/common';
 import { batchKeys } from '../../../src/domain/object-keys';
 import type { ShardRef } from '../../../src/domain/workflow-contract';
 import { anEnvironment, endBatch, recordOf } from '../../support/activity-world';
-import { fakeTimers } from '../../support/eventually';
 import { keysBelow } from '../../support/faulty-object-store';
-import { seconds, SliceWorld } from '../../support/slice-world';
+import { seconds, SliceWorld, useSliceWorld } from '../../support/slice-world';
 
 let world: SliceWorld;
 
-beforeEach(() => {
-  fakeTimers();
-  world = new SliceWorld();
-});
-
-afterEach(() => {
-  expect(jest.getTimerCount()).toBe(0);
-  jest.useRealTimers();
+useSliceWorld((fresh) => {
+  world = fresh;
 });
 
 /** The batch ends, as it does when its only slice has been silent for too long. */

@@ -5,7 +5,7 @@ import { batchKeys, fileKeys } from '../../../src/domain/object-keys';
 import { StoreFault } from '../../../src/storage/object-store';
 import { anEnvironment, endBatch, recordOf } from '../../support/activity-world';
 import { requestLines } from '../../support/batches';
-import { eventually, fakeTimers, settle } from '../../support/eventually';
+import { eventually, settle } from '../../support/eventually';
 import { answered } from '../../support/fake-dispatcher';
 import { keysBelow, type Fate } from '../../support/faulty-object-store';
 import {
@@ -15,19 +15,13 @@ import {
   ordinals,
   seconds,
   SliceWorld,
+  useSliceWorld,
 } from '../../support/slice-world';
 
 let world: SliceWorld;
 
-beforeEach(() => {
-  fakeTimers();
-  world = new SliceWorld();
-});
-
-afterEach(() => {
-  expect(world.budget.bytesHeld).toBe(0);
-  expect(jest.getTimerCount()).toBe(0);
-  jest.useRealTimers();
+useSliceWorld((fresh) => {
+  world = fresh;
 });
 
 describe('a slice whose time is up', () => {

@@ -2,22 +2,23 @@
 import type { ShardRef } from '../../../src/domain/workflow-contract';
 import type { LineRequest } from '../../../src/upstream/dispatcher';
 import { customIdOf, requestLine } from '../../support/batches';
-import { fakeTimers } from '../../support/eventually';
 import { answered } from '../../support/fake-dispatcher';
-import { inFlightMax, ordinals, seconds, SliceWorld } from '../../support/slice-world';
+import {
+  inFlightMax,
+  ordinals,
+  seconds,
+  SliceWorld,
+  useSliceWorld,
+} from '../../support/slice-world';
 
 let world: SliceWorld;
 
-beforeEach(() => {
-  fakeTimers();
-  world = new SliceWorld(undefined, { settings: { mixedModels: 'allow' } });
-});
-
-afterEach(() => {
-  expect(world.budget.bytesHeld).toBe(0);
-  expect(jest.getTimerCount()).toBe(0);
-  jest.useRealTimers();
-});
+useSliceWorld(
+  (fresh) => {
+    world = fresh;
+  },
+  () => new SliceWorld(undefined, { settings: { mixedModels: 'allow' } }),
+);
 
 async function aMixedShard(count: number, modelOf: (ordinal: number) => string): Promise<ShardRef> {
   const lines = ordinals(0, count).map((ordinal) =>

@@ -2,7 +2,7 @@ import { noUsage } from '../../../src/domain/usage';
 import type { ShardCounts } from '../../../src/domain/workflow-contract';
 import { anEnvironment } from '../../support/activity-world';
 import { customIdOf, requestLine, requestLines } from '../../support/batches';
-import { eventually, fakeTimers } from '../../support/eventually';
+import { eventually } from '../../support/eventually';
 import { answered } from '../../support/fake-dispatcher';
 import { keysBelow } from '../../support/faulty-object-store';
 import { sealedText } from '../../support/ledgers';
@@ -13,19 +13,13 @@ import {
   ordinals,
   seconds,
   SliceWorld,
+  useSliceWorld,
 } from '../../support/slice-world';
 
 let world: SliceWorld;
 
-beforeEach(() => {
-  fakeTimers();
-  world = new SliceWorld();
-});
-
-afterEach(() => {
-  expect(world.budget.bytesHeld).toBe(0);
-  expect(jest.getTimerCount()).toBe(0);
-  jest.useRealTimers();
+useSliceWorld((fresh) => {
+  world = fresh;
 });
 
 describe('a slice', () => {

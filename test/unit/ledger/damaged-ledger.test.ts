@@ -6,10 +6,10 @@ import fc from 'fast-check';
 import type { Readable } from 'node:stream';
 import { batchKeys } from '../../../src/domain/object-keys';
 import { takeOver, type ShardLedger } from '../../../src/ledger/shard-ledger';
-import type { ObjectInfo, ObjectStore, WriteCondition } from '../../../src/storage/object-store';
+import type { ObjectInfo, ObjectStore } from '../../../src/storage/object-store';
 import { aBatchId, projectId } from '../../support/batches';
 import { damageOne, damages, type Damage } from '../../support/damage';
-import { FaultyObjectStore, keysBelow } from '../../support/faulty-object-store';
+import { FaultyObjectStore, keysBelow, type PutCall } from '../../support/faulty-object-store';
 import { holdsAsync } from '../../support/holds';
 import {
   Answers,
@@ -18,6 +18,7 @@ import {
   ledgerProperty,
   lineCount,
   ordinals,
+  picks,
   SharedMemory,
 } from '../../support/ledger-model';
 import { aSegmentLine, ledgerOf, shardKeys, shardPrefix } from '../../support/ledgers';
@@ -28,8 +29,6 @@ type Step =
   | { readonly type: 'commit' | 'zombie'; readonly picks: readonly number[] }
   | { readonly type: 'compact' | 'take over' }
   | { readonly type: 'damage'; readonly damage: Damage };
-
-const picks = fc.uniqueArray(fc.constantFrom(...ordinals), { minLength: 1, maxLength: 4 });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ type: fc.constant('commit' as const), picks }) },
@@ -45,13 +44,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 class RememberingStore extends FaultyObjectStore {
   private readonly written = new Map<string, Buffer>();
 
-  override async put(
-    key: string,
-    bytes: Uint8Array,
-    condition?: WriteCondition,
-  ): Promise<ObjectInfo | undefined> {
-    const stored = await super.put(key, bytes, condition);
+  override async put(...call: PutCall): Promise<ObjectInfo | undefined> {
+    const stored = await super.put(...call);
     if (stored !== undefined) {
+      const [key, bytes] = call;
       this.written.set(key, Buffer.from(bytes));
     }
     return stored;

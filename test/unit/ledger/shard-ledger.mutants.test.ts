@@ -10,9 +10,13 @@ import type {
   ListOptions,
   ListPage,
   ObjectInfo,
-  WriteCondition,
 } from '../../../src/storage/object-store';
-import { FaultyObjectStore, keysBelow } from '../../support/faulty-object-store';
+import {
+  buffer,
+  FaultyObjectStore,
+  keysBelow,
+  type PutCall,
+} from '../../support/faulty-object-store';
 import { ledgerProperty, type MakeStore } from '../../support/ledger-model';
 import { shardKeys } from '../../support/ledgers';
 
@@ -44,21 +48,13 @@ class NamesBeforeWriting extends FaultyObjectStore {
   private readonly unwritten = new Map<string, Uint8Array>();
 
   override async putStream(key: string, source: Readable): Promise<ObjectInfo> {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of source as AsyncIterable<Uint8Array>) {
-      chunks.push(chunk);
-    }
-    const bytes = Buffer.concat(chunks);
+    const bytes = await buffer(source);
     this.unwritten.set(key, bytes);
     return { etag: 'not yet', sizeBytes: bytes.length };
   }
 
-  override async put(
-    key: string,
-    bytes: Uint8Array,
-    condition?: WriteCondition,
-  ): Promise<ObjectInfo | undefined> {
-    const stored = await super.put(key, bytes, condition);
+  override async put(...call: PutCall): Promise<ObjectInfo | undefined> {
+    const stored = await super.put(...call);
     for (const [unwrittenKey, unwritten] of this.unwritten) {
       await super.put(unwrittenKey, unwritten);
     }
@@ -69,48 +65,38 @@ class NamesBeforeWriting extends FaultyObjectStore {
 
 /** Deletes what the next epoch names no more before there is that epoch. */
 class DeletesBeforeNaming extends FaultyObjectStore {
-  override async put(
-    key: string,
-    bytes: Uint8Array,
-    condition?: WriteCondition,
-  ): Promise<ObjectInfo | undefined> {
+  override async put(...call: PutCall): Promise<ObjectInfo | undefined> {
+    const [key, bytes] = call;
     if (isEpoch(key)) {
       const record = Buffer.from(bytes).toString();
       const segments = await keysBelow(this.memory, shardKeys.segmentsPrefix);
       await super.delete(segments.filter((segment) => !record.includes(segment)));
     }
-    return await super.put(key, bytes, condition);
+    return await super.put(...call);
   }
 }
 
 class IgnoresLostRace extends FaultyObjectStore {
-  override async put(
-    key: string,
-    bytes: Uint8Array,
-    condition?: WriteCondition,
-  ): Promise<ObjectInfo | undefined> {
-    const stored = await super.put(key, bytes, condition);
-    return stored ?? { etag: 'of another', sizeBytes: bytes.length };
+  override async put(...call: PutCall): Promise<ObjectInfo | undefined> {
+    const stored = await super.put(...call);
+    return stored ?? { etag: 'of another', sizeBytes: call[1].length };
   }
 }
 
 class CreatesEpochsUnconditionally extends FaultyObjectStore {
-  override async put(key: string, bytes: Uint8Array): Promise<ObjectInfo | undefined> {
+  override async put(...[key, bytes]: PutCall): Promise<ObjectInfo | undefined> {
     return await super.put(key, bytes);
   }
 }
 
 /** Says that a segment is durable while it is still on its way. */
 class AcknowledgesEarly extends FaultyObjectStore {
-  override async put(
-    key: string,
-    bytes: Uint8Array,
-    condition?: WriteCondition,
-  ): Promise<ObjectInfo | undefined> {
+  override async put(...call: PutCall): Promise<ObjectInfo | undefined> {
+    const [key, bytes] = call;
     if (!isSegment(key)) {
-      return await super.put(key, bytes, condition);
+      return await super.put(...call);
     }
-    void super.put(key, bytes, condition).catch(() => undefined);
+    void super.put(...call).catch(() => undefined);
     return { etag: 'not yet', sizeBytes: bytes.length };
   }
 }
