@@ -228,6 +228,15 @@ async function exchange(url: string, options: RawRequest): Promise<Answer> {
   });
 }
 
+/** A list without entries, as it is answered. */
+export const emptyList = {
+  object: 'list',
+  data: [],
+  first_id: null,
+  last_id: null,
+  has_more: false,
+};
+
 /** The envelope of an error answer, after checking what is promised of every error. */
 export function errorOf(answer: Answer): ErrorBody['error'] {
   expect(answer.headers['content-type']).toMatch(/^application\/json/);

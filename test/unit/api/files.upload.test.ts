@@ -45,6 +45,13 @@ afterEach(async () => {
   await api.close();
 });
 
+function expiry(anchor: string, seconds: string): readonly Part[] {
+  return [
+    { name: 'expires_after[anchor]', value: anchor },
+    { name: 'expires_after[seconds]', value: seconds },
+  ];
+}
+
 async function upload(parts: readonly Part[]): Promise<Answer> {
   return await send(api.url, {
     method: 'POST',
@@ -122,8 +129,7 @@ describe('an upload', () => {
     const body = multipart([
       batchPurpose,
       filePart('{"a":1}\r\n--longhaul\r\n'),
-      { name: 'expires_after[anchor]', value: 'created_at' },
-      { name: 'expires_after[seconds]', value: '7200' },
+      ...expiry('created_at', '7200'),
     ]);
     for (let cut = 1; cut < body.length; cut += 1) {
       const answer = await send(api.url, {
@@ -218,12 +224,7 @@ describe('a bad upload is refused and leaves nothing behind:', () => {
     ],
     [
       'expiry of another anchor',
-      [
-        filePart(line),
-        batchPurpose,
-        { name: 'expires_after[anchor]', value: 'now' },
-        { name: 'expires_after[seconds]', value: '3600' },
-      ],
+      [filePart(line), batchPurpose, ...expiry('now', '3600')],
       {
         message: "Invalid value: 'now'. Supported values are: 'created_at'.",
         param: 'expires_after.anchor',
@@ -232,12 +233,7 @@ describe('a bad upload is refused and leaves nothing behind:', () => {
     ],
     [
       'expiry too soon',
-      [
-        filePart(line),
-        batchPurpose,
-        { name: 'expires_after[anchor]', value: 'created_at' },
-        { name: 'expires_after[seconds]', value: '3599' },
-      ],
+      [filePart(line), batchPurpose, ...expiry('created_at', '3599')],
       {
         message:
           "Invalid 'expires_after.seconds': integer below minimum value. Expected a value >= 3600, but got 3599 instead.",
@@ -247,12 +243,7 @@ describe('a bad upload is refused and leaves nothing behind:', () => {
     ],
     [
       'expiry too late',
-      [
-        filePart(line),
-        batchPurpose,
-        { name: 'expires_after[anchor]', value: 'created_at' },
-        { name: 'expires_after[seconds]', value: '2592001' },
-      ],
+      [filePart(line), batchPurpose, ...expiry('created_at', '2592001')],
       {
         message:
           "Invalid 'expires_after.seconds': integer above maximum value. Expected a value <= 2592000, but got 2592001 instead.",
@@ -262,12 +253,7 @@ describe('a bad upload is refused and leaves nothing behind:', () => {
     ],
     [
       'expiry that is no number',
-      [
-        filePart(line),
-        batchPurpose,
-        { name: 'expires_after[anchor]', value: 'created_at' },
-        { name: 'expires_after[seconds]', value: '1e4' },
-      ],
+      [filePart(line), batchPurpose, ...expiry('created_at', '1e4')],
       {
         message:
           "Invalid type for 'expires_after.seconds': expected an integer, but got a string instead.",
