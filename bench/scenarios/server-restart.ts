@@ -11,7 +11,7 @@ import { inSlottedWorld, type SlottedWorld } from '../slotted-world';
 export const serverRestartHelp = `server-restart: requests sent again when Temporal and MinIO are killed and started again
   --lines N               requests in the batch (150000)
   --down-seconds N        from the kill to the start (5)
-  --gap-seconds N         of work before each kill (10)
+  --gap-seconds N         of work before each kill, and after each outage (10)
   --slots N               requests that the upstream answers at a time (64)
   --latency-ms N          time that each of them takes (50)
   --in-flight N           requests in flight of each of the two workers (64)`;
