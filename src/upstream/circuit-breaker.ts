@@ -15,6 +15,7 @@
  */
 import type { Clock } from './clock';
 import type { HealthCheck } from './health-check';
+import type { RouteState } from './line';
 
 const failuresToHold = 10;
 /** An upstream that refuses many lines is not asked for its health each time. */
@@ -42,7 +43,7 @@ interface BreakerFailure {
   readonly isRouteFault: boolean;
 }
 
-export class CircuitBreaker {
+export class CircuitBreaker implements RouteState {
   private state: 'closed' | 'open' = 'closed';
   /** In a row, since the upstream was last known to be well. */
   private failures = 0;
@@ -58,6 +59,7 @@ export class CircuitBreaker {
   private isFaulty = false;
   private delays = 0;
   private timesDown = 0;
+  private closedAt = -Infinity;
   /** Of the last failure. */
   private cause: number | string = 'none';
   private cancelTimer: (() => void) | undefined;
@@ -68,9 +70,12 @@ export class CircuitBreaker {
     return this.state === 'open';
   }
 
-  /** How often the upstream was found to be down, so far. */
   get downs(): number {
     return this.timesDown;
+  }
+
+  get upSince(): number {
+    return this.isOpen ? this.options.clock.now() : this.closedAt;
   }
 
   /** Whether a line may be sent now. */
@@ -239,6 +244,7 @@ export class CircuitBreaker {
     this.trial = 'none';
     if (wasOpen) {
       this.unanswered = 0;
+      this.closedAt = this.options.clock.now();
       this.options.onClose();
     }
     this.options.onAdmit();

@@ -1,4 +1,8 @@
-import type { Line } from './line';
+/** A line, as far as it matters here. */
+interface Suspect {
+  /** Its route is held: it is not sent, whoever waits for it. */
+  readonly isHeld: boolean;
+}
 
 /** How an attempt stood to the others when it was sent. */
 export interface Company {
@@ -21,12 +25,15 @@ export class Isolation {
   private others = 0;
   private sent = 0;
   /** A suspect that waits for the others in flight to end. */
-  private first: Line | undefined;
+  private first: Suspect | undefined;
 
-  /** Whether the line may be sent now. A suspect that may not keeps others from being sent. */
-  admits(line: Line, isSuspect: boolean): boolean {
+  /**
+   * Whether the line may be sent now. A suspect that may not keeps others from being sent, unless
+   * its route is held, which may be for long while others of the upstream are well.
+   */
+  admits(line: Suspect, isSuspect: boolean): boolean {
     if (!isSuspect) {
-      return this.suspects === 0 && this.first === undefined;
+      return this.suspects === 0 && this.first?.isHeld !== false;
     }
     const isAdmitted = this.others === 0 && this.suspects < this.allowance;
     if (!isAdmitted) {
@@ -35,7 +42,7 @@ export class Isolation {
     return isAdmitted;
   }
 
-  onSent(line: Line, isSuspect: boolean): Company {
+  onSent(line: Suspect, isSuspect: boolean): Company {
     this.forget(line);
     const isFirst = this.suspects + this.others === 0;
     if (isSuspect) {
@@ -62,7 +69,7 @@ export class Isolation {
   }
 
   /** The line is not to be sent any more. */
-  forget(line: Line): void {
+  forget(line: Suspect): void {
     if (this.first === line) {
       this.first = undefined;
     }

@@ -113,6 +113,8 @@ export class Lane implements SessionHost {
       health: new HealthCheck(transport.look),
       onOpen: (cause) => {
         logger.warn({ ...about, cause }, 'Upstream does not answer; its lines wait');
+        // Lines of other routes do not wait for suspects of this one any more.
+        this.schedulePump();
       },
       onClose: () => {
         logger.info(about, 'Upstream answers again');
@@ -217,7 +219,6 @@ export class Lane implements SessionHost {
       sending,
       othersSucceeded: route.successes > (line.successesSeen ?? 0),
       isAlone: this.isolation.wasAlone(sending.company),
-      downs: route.breaker.downs,
       now: this.clock.now(),
       patienceMs: this.options.outagePatienceMs,
     });

@@ -17,11 +17,19 @@ export interface FailedAttempt {
   readonly othersSucceeded: boolean;
   /** No other line was in flight meanwhile. */
   readonly isAlone: boolean;
-  /** How often the upstream was found to be down, so far. */
-  readonly downs: number;
   /** By the dispatcher's clock, in milliseconds. */
   readonly now: number;
   readonly patienceMs: number;
+}
+
+/** What is known of the route that a line takes; changes while the line is on its way. */
+export interface RouteState {
+  /** Nothing is sent but trials. */
+  readonly isOpen: boolean;
+  /** How often the upstream was found to be down, so far. */
+  readonly downs: number;
+  /** Since when the route has not been held, by the dispatcher's clock; the present while it is. */
+  readonly upSince: number;
 }
 
 /** An attempt that the upstream did not answer: what it means is known before the next one is sent. */
@@ -39,8 +47,8 @@ const downsOfSuspect = 2;
  * A request line on its way, with what its attempts have come to so far.
  *
  * An attempt that got no answer says nothing about the line if its upstream went down with it or
- * thereafter, and the patience starts anew: an outage. Only a line that was alone in flight is taken
- * to be the reason.
+ * thereafter: an outage. Only a line that was alone in flight is taken to be the reason. Patience
+ * starts anew whenever the upstream has come back, since it may have to load its model.
  */
 export class Line {
   /** Successes of the route when the line's latest attempt was judged, or its first one sent. */
@@ -48,12 +56,13 @@ export class Line {
   private failed: number;
   private counted: LineAttempts['counted'];
   private downsInRow: number;
-  /** Since when the line has failed without its upstream having been down. */
+  /** Since when the line has failed, whatever its upstream did meanwhile. */
   private failingSince: number | undefined;
   private last: Unanswered | undefined;
 
   constructor(
     readonly request: LineRequest,
+    private readonly route: RouteState,
     now: number,
   ) {
     const { failed, counted, failingMs, downs = 0 } = request.earlierAttempts ?? noAttempts;
@@ -69,22 +78,24 @@ export class Line {
   }
 
   /** Whether the upstream may go down because of the line. */
-  isSuspect(downs: number): boolean {
-    return this.downsWith(downs) >= downsOfSuspect;
+  get isSuspect(): boolean {
+    return this.downsWith(this.route.downs) >= downsOfSuspect;
+  }
+
+  /** Whether the line has to wait, if it is not sent as a trial. */
+  get isHeld(): boolean {
+    return this.route.isOpen;
   }
 
   /** Records a failed attempt; returns whether it was the last. */
   fail(attempt: FailedAttempt): boolean {
-    const { kind, sending, downs, now } = attempt;
+    const { kind, sending, now, othersSucceeded, isAlone } = attempt;
     this.failed += 1;
+    this.failingSince ??= now;
     if (kind !== 'unreachable' || sending.isTrial) {
       this.judgeLast(sending.downs);
     }
-    const wasDown = sending.isTrial || downs !== sending.downs;
-    this.failingSince = wasDown ? undefined : (this.failingSince ?? now);
-    const patienceIsOver =
-      this.failingSince !== undefined && now - this.failingSince >= attempt.patienceMs;
-    const { othersSucceeded, isAlone } = attempt;
+    const patienceIsOver = this.failingMs(now) >= attempt.patienceMs;
     const counts = attemptCounts(kind, { othersSucceeded, patienceIsOver });
     if (kind !== 'unavailable') {
       this.downsInRow = kind === 'unreachable' ? this.downsInRow : 0;
@@ -95,16 +106,17 @@ export class Line {
       return false;
     }
     this.last = { downs: sending.downs, counts, isAlone };
-    return this.hasCounted(kind, counts && !wasDown ? 1 : 0);
+    const wentDown = this.route.downs !== sending.downs;
+    return this.hasCounted(kind, counts && !wentDown ? 1 : 0);
   }
 
-  attempts(now: number, downs: number): LineAttempts {
-    this.judgeLast(downs);
-    const { failed, counted, failingSince, downsInRow } = this;
+  attempts(now: number): LineAttempts {
+    this.judgeLast(this.route.downs);
+    const { failed, counted, downsInRow } = this;
     return {
       failed,
       counted,
-      failingMs: failingSince === undefined ? 0 : now - failingSince,
+      failingMs: this.failingMs(now),
       ...(downsInRow > 0 && { downs: downsInRow }),
     };
   }
@@ -116,11 +128,11 @@ export class Line {
     }
     this.downsInRow = this.downsWith(downs);
     this.last = undefined;
-    const wentDown = downs !== last.downs;
-    if (wentDown) {
-      this.failingSince = undefined;
-    }
-    this.count('unavailable', wentDown ? last.isAlone : last.counts);
+    this.count('unavailable', downs === last.downs ? last.counts : last.isAlone);
+  }
+
+  private failingMs(now: number): number {
+    return now - Math.max(this.failingSince ?? now, this.route.upSince);
   }
 
   private downsWith(downs: number): number {

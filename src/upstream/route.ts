@@ -29,9 +29,8 @@ export class Route {
   }
 
   onSent(line: Line): RouteSending {
-    const { downs } = this.breaker;
-    const company = this.isolation.onSent(line, line.isSuspect(downs));
-    return { isTrial: this.breaker.onSent(), downs, company };
+    const company = this.isolation.onSent(line, line.isSuspect);
+    return { isTrial: this.breaker.onSent(), downs: this.breaker.downs, company };
   }
 
   onSuccess(): void {

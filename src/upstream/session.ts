@@ -33,7 +33,7 @@ export class SessionLine extends Line {
     request: LineRequest,
     now: number,
   ) {
-    super(request, now);
+    super(request, session.target.route.breaker, now);
   }
 }
 
@@ -159,14 +159,9 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
         ? line
         : undefined;
     }
-    const suspects = this.suspects();
+    const suspects = this.ready.filter(({ isSuspect }) => isSuspect);
     const line = fewestFailures(suspects) ?? first;
     return isolation.admits(line, suspects.length > 0) ? line : undefined;
-  }
-
-  private suspects(): SessionLine[] {
-    const { downs } = this.target.route.breaker;
-    return this.ready.filter((line) => line.isSuspect(downs));
   }
 
   /** The line's ordinal is its age: of the lines that come back, the oldest goes first. */
@@ -206,10 +201,9 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
   }
 
   private giveUp(line: SessionLine): void {
-    const { breaker, isolation } = this.target.route;
-    isolation.forget(line);
+    this.target.route.isolation.forget(line);
     if (line.failures > 0) {
-      this.options.onGivenUp(line.request, line.attempts(this.host.clock.now(), breaker.downs));
+      this.options.onGivenUp(line.request, line.attempts(this.host.clock.now()));
     }
   }
 

@@ -1,7 +1,9 @@
 /** What poison lines and outages cost, over simulated hours. */
 import fc from 'fast-check';
 import { pino } from 'pino';
+import type { LineAttempts } from '../../../src/domain/retry';
 import { ByteBudget } from '../../../src/upstream/byte-budget';
+import type { LineOutcome } from '../../../src/upstream/dispatcher';
 import { createHttpDispatcher } from '../../../src/upstream/http-dispatcher';
 import { ManualClock } from './manual-clock';
 import {
@@ -10,7 +12,7 @@ import {
   type Outage,
   type SimulatedServerOptions,
 } from './simulated-server';
-import { aRoute, range, RecordingSession } from './support';
+import { aRoute, lineRequest, range, RecordingSession } from './support';
 
 const second = 1_000;
 const minute = 60 * second;
@@ -18,6 +20,7 @@ const hour = 60 * minute;
 
 const defaultPatienceMs = 15 * minute;
 const requestTimeoutMs = 2 * minute;
+const sliceMs = 5 * minute;
 
 interface World extends Omit<SimulatedServerOptions, 'clock'> {
   readonly lineCount: number;
@@ -28,12 +31,12 @@ interface World extends Omit<SimulatedServerOptions, 'clock'> {
 
 interface Run {
   readonly server: SimulatedServer;
-  readonly lines: RecordingSession;
+  readonly outcomes: ReadonlyMap<number, LineOutcome>;
   /** When the last line had its outcome. */
   readonly endedAt: number;
 }
 
-/** Sends all lines until each has its outcome, or `limitMs` have passed. */
+/** Sends all lines, slice after slice, until each has its outcome or `limitMs` have passed. */
 async function run(world: World, limitMs: number): Promise<Run> {
   const clock = new ManualClock();
   const server = new SimulatedServer({ ...world, clock });
@@ -46,18 +49,53 @@ async function run(world: World, limitMs: number): Promise<Run> {
     transportTo: () => server,
   });
   const { maxInFlight, lineCount } = world;
-  const lines = new RecordingSession(dispatcher, aRoute(1, { maxInFlight, requestTimeoutMs }));
-  const submitted = lines.submitAll(0, lineCount);
-  await settled();
-  while (lines.outcomes.size < lineCount && clock.now() < limitMs) {
-    clock.advanceToNext();
-    await settled();
+  const outcomes = new Map<number, LineOutcome>();
+  const attempts = new Map<number, LineAttempts>();
+  while (outcomes.size < lineCount && clock.now() < limitMs) {
+    const lines = new RecordingSession(dispatcher, aRoute(1, { maxInFlight, requestTimeoutMs }));
+    const rest = range(0, lineCount).filter((ordinal) => !outcomes.has(ordinal));
+    const submitted = submitAll(lines, rest, attempts);
+    const sliceEndsAt = clock.now() + sliceMs;
+    await advance(clock, () => lines.outcomes.size === rest.length || clock.now() >= sliceEndsAt);
+    let isDrained = false;
+    const drained = lines.session.drain().then(() => {
+      isDrained = true;
+    });
+    await advance(clock, () => isDrained);
+    await Promise.all([submitted, drained]);
+    for (const [ordinal, outcome] of lines.outcomes) {
+      outcomes.set(ordinal, outcome);
+    }
+    for (const [ordinal, given] of lines.givenUp) {
+      attempts.set(ordinal, given);
+    }
   }
   const endedAt = clock.now();
-  lines.session.abort();
-  await submitted;
   await dispatcher.close();
-  return { server, lines, endedAt };
+  const outagesToCome = world.outages?.filter(({ from }) => from > endedAt) ?? [];
+  expect(clock.timerCount).toBe(outagesToCome.length);
+  return { server, outcomes, endedAt };
+}
+
+async function submitAll(
+  { session }: RecordingSession,
+  ordinals: readonly number[],
+  attempts: ReadonlyMap<number, LineAttempts>,
+): Promise<void> {
+  for (const ordinal of ordinals) {
+    await session.waitForRoom();
+    session.submit({ ...lineRequest(ordinal), earlierAttempts: attempts.get(ordinal) });
+  }
+}
+
+async function advance(clock: ManualClock, isEnough: () => boolean): Promise<void> {
+  await settled();
+  while (!isEnough()) {
+    if (!clock.advanceToNext()) {
+      throw new Error('Nothing will ever happen any more.');
+    }
+    await settled();
+  }
 }
 
 /** Lets everything happen that needs no time. */
@@ -86,9 +124,9 @@ const endings: Readonly<Record<string, unknown>> = {
   crash: 'upstream_unavailable',
 };
 
-function endingsOf({ lines }: Run, lineCount: number): unknown[] {
+function endingsOf({ outcomes }: Run, lineCount: number): unknown[] {
   return range(0, lineCount).map((ordinal) => {
-    const { answer, failure } = lines.outcomes.get(ordinal) ?? {};
+    const { answer, failure } = outcomes.get(ordinal) ?? {};
     return failure?.code ?? answer?.status;
   });
 }
@@ -183,15 +221,22 @@ it('outages cost no line, however long they last and however few lines there are
         lineCount: fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 4, max: 200 })),
         latencyMs: fc.integer({ min: 1, max: 60 * second }),
         maxInFlight: inFlightMaxima,
-        patienceMs: fc.constantFrom(second, defaultPatienceMs),
+        patience: fc.oneof(
+          fc.constant({ patienceMs: second, loadMs: 0 }),
+          fc.record({
+            patienceMs: fc.constant(defaultPatienceMs),
+            loadMs: fc.integer({ min: 0, max: 4 * minute }),
+          }),
+        ),
       }),
       seeds,
-      async (outages, world, seed) => {
+      async (outages, { patience, ...world }, seed) => {
         const { lineCount, latencyMs } = world;
         const limitMs = (outages.at(-1)?.to ?? 0) + hour + lineCount * 4 * latencyMs;
         const result = await run(
           {
             ...world,
+            ...patience,
             seed,
             outages,
             behaviourOf: () => 'answer',
@@ -213,11 +258,12 @@ it('a line that takes its server down costs itself only', async () => {
       inFlightMaxima,
       fc.record({
         restartMs: fc.integer({ min: 100, max: 5 * minute }),
+        loadMs: fc.constant(0),
         latencyMs: fc.integer({ min: 1, max: 30 * second }),
         crashAfterMs: fc.integer({ min: 1, max: 30 * second }),
       }),
       seeds,
-      async (behaviours, maxInFlight, { restartMs, latencyMs, crashAfterMs }, seed) => {
+      async (behaviours, maxInFlight, { restartMs, loadMs, latencyMs, crashAfterMs }, seed) => {
         const lineCount = behaviours.length;
         const limitMs = 24 * hour;
         const result = await run(
@@ -226,13 +272,14 @@ it('a line that takes its server down costs itself only', async () => {
             maxInFlight,
             seed,
             restartMs,
+            loadMs,
             behaviourOf: (ordinal) => behaviours[ordinal] ?? 'answer',
             latencyOf: (ordinal) => (behaviours[ordinal] === 'crash' ? crashAfterMs : latencyMs),
           },
           limitMs,
         );
-        expect(endingsOf(result, lineCount)).toEqual(
-          behaviours.map((behaviour) => endings[behaviour]),
+        expect(endingsOf(result, lineCount).map((ending) => ending === 200)).toEqual(
+          behaviours.map((behaviour) => behaviour === 'answer'),
         );
       },
     ),

@@ -4,24 +4,33 @@ import { lineRequest } from './support';
 
 const patienceMs = 60_000;
 
+/** What the breaker of the line's route says. */
+let route: { isOpen: boolean; downs: number; upSince: number };
+
+beforeEach(() => {
+  route = { isOpen: false, downs: 0, upSince: -Infinity };
+});
+
 function aLine(earlierAttempts?: LineAttempts): Line {
-  return new Line({ ...lineRequest(0), earlierAttempts }, 0);
+  return new Line({ ...lineRequest(0), earlierAttempts }, route, 0);
 }
 
-/** An attempt that was not answered, by default at an upstream that stays up. */
-function anAttempt(
-  overrides: Partial<FailedAttempt> & { readonly downsBefore?: number } = {},
-): FailedAttempt {
-  const { downsBefore = 0, ...rest } = overrides;
+/** The upstream goes down and comes back. */
+function goDown(upSince = 0): void {
+  route.downs += 1;
+  route.upSince = upSince;
+}
+
+/** An attempt that was not answered, sent just now. */
+function anAttempt(overrides: Partial<FailedAttempt> = {}): FailedAttempt {
   return {
     kind: 'unavailable',
-    sending: { isTrial: false, downs: downsBefore },
+    sending: { isTrial: false, downs: route.downs },
     othersSucceeded: false,
     isAlone: true,
-    downs: downsBefore,
     now: 0,
     patienceMs,
-    ...rest,
+    ...overrides,
   };
 }
 
@@ -48,16 +57,11 @@ describe('attempts that are not answered', () => {
 
   it('do not count when the upstream went down in company, and the patience starts anew', () => {
     const line = aLine();
-    const attempts = Array.from({ length: 20 }, (_, downsBefore) =>
-      anAttempt({
-        downsBefore,
-        othersSucceeded: true,
-        isAlone: false,
-        now: downsBefore * patienceMs,
-      }),
-    );
-    expect(failAll(line, attempts)).not.toContain(true);
-    expect(line.attempts(20 * patienceMs, 20)).toEqual({
+    for (let now = 0; now < 20 * patienceMs; now += patienceMs) {
+      expect(line.fail(anAttempt({ othersSucceeded: true, isAlone: false, now }))).toBe(false);
+      goDown(now + patienceMs);
+    }
+    expect(line.attempts(20 * patienceMs)).toEqual({
       failed: 20,
       counted: {},
       failingMs: 0,
@@ -66,13 +70,34 @@ describe('attempts that are not answered', () => {
   });
 
   it('count when the upstream went down each time that the line was alone', () => {
-    const attempts = Array.from({ length: 6 }, (_, downsBefore) => anAttempt({ downsBefore }));
-    expect(failAll(aLine(), attempts)).toEqual([false, false, false, false, false, true]);
+    const line = aLine();
+    const ends = Array.from({ length: 6 }, () => {
+      const isLast = line.fail(anAttempt());
+      goDown();
+      return isLast;
+    });
+    expect(ends).toEqual([false, false, false, false, false, true]);
+  });
+
+  it.each([
+    ['could not be reached', undefined],
+    ['was in an earlier slice', { failed: 3, counted: {}, failingMs: patienceMs }],
+  ])('do not count soon after an outage, if the attempt before it %s', (_what, earlier) => {
+    const line = aLine(earlier);
+    line.fail(anAttempt({ kind: 'unreachable' }));
+    route.isOpen = true;
+    route.upSince = 10 * patienceMs;
+    expect(line.attempts(10 * patienceMs).failingMs).toBe(0);
+    route.isOpen = false;
+    goDown(10 * patienceMs);
+    const attempts = Array.from({ length: 20 }, () => anAttempt({ now: 11 * patienceMs - 1 }));
+    expect(failAll(line, attempts)).not.toContain(true);
   });
 
   it('count for nothing while the upstream is down', () => {
     const line = aLine();
-    const trial = anAttempt({ sending: { isTrial: true, downs: 1 }, downs: 1 });
+    const trial = anAttempt({ sending: { isTrial: true, downs: 1 } });
+    goDown();
     for (let now = 0; now < 100 * patienceMs; now += patienceMs) {
       expect(line.fail({ ...trial, now, othersSucceeded: true })).toBe(false);
     }
@@ -83,32 +108,36 @@ describe('a line', () => {
   it('is a suspect when its upstream went down with it twice in a row', () => {
     const line = aLine();
     line.fail(anAttempt());
-    expect(line.isSuspect(1)).toBe(false);
-    line.fail(anAttempt({ downsBefore: 1 }));
-    expect(line.isSuspect(1)).toBe(false);
-    expect(line.isSuspect(2)).toBe(true);
+    goDown();
+    expect(line.isSuspect).toBe(false);
+    line.fail(anAttempt());
+    expect(line.isSuspect).toBe(false);
+    goDown();
+    expect(line.isSuspect).toBe(true);
   });
 
   it('is not a suspect any more when an attempt left the upstream up', () => {
     const line = aLine();
-    line.fail(anAttempt({ downsBefore: 0 }));
-    line.fail(anAttempt({ downsBefore: 1 }));
-    line.fail(anAttempt({ downsBefore: 2 }));
-    line.fail(anAttempt({ downsBefore: 2 }));
-    expect(line.isSuspect(2)).toBe(false);
+    line.fail(anAttempt());
+    goDown();
+    line.fail(anAttempt());
+    goDown();
+    line.fail(anAttempt());
+    line.fail(anAttempt());
+    expect(line.isSuspect).toBe(false);
   });
 
   it.each(['server_error', 'rate_limited'] as const)('nor when it got an answer: %s', (kind) => {
     const line = aLine({ failed: 2, counted: {}, failingMs: 0, downs: 2 });
-    expect(line.isSuspect(0)).toBe(true);
+    expect(line.isSuspect).toBe(true);
     line.fail(anAttempt({ kind }));
-    expect(line.isSuspect(0)).toBe(false);
+    expect(line.isSuspect).toBe(false);
   });
 
   it('hands on what an attempt has come to that is not judged yet', () => {
     const line = aLine();
     line.fail(anAttempt({ othersSucceeded: true, now: 1_000 }));
-    expect(line.attempts(3_000, 0)).toEqual({
+    expect(line.attempts(3_000)).toEqual({
       failed: 1,
       counted: { unavailable: 1 },
       failingMs: 2_000,

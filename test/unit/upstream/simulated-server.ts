@@ -35,6 +35,8 @@ export interface SimulatedServerOptions {
   readonly outages?: readonly Outage[];
   /** How long a restart takes after a crash. */
   readonly restartMs?: number;
+  /** How long after an outage or a restart lines are refused, though health checks are passed. */
+  readonly loadMs?: number;
   /** What health checks are answered with while the server is up. */
   readonly checkStatus?: number;
 }
@@ -71,10 +73,11 @@ export class SimulatedServer implements Transport {
     this.checks += 1;
     const { checkStatus = 200 } = this.options;
     const state = this.state();
+    const isUp = state === 'up' || state === 'load';
     const upSight: Sight = checkStatus < 500 ? 'well' : 'silent';
     const downSight: Sight = state === 'refuse' ? 'unreachable' : 'silent';
     return this.clock.after(state === 'hang' ? checkTimeoutMs : instantMs, () => {
-      onSeen(state === 'up' ? upSight : downSight);
+      onSeen(isUp ? upSight : downSight);
     });
   };
 
@@ -126,13 +129,16 @@ export class SimulatedServer implements Transport {
     }
   }
 
-  private state(): 'up' | Outage['kind'] {
+  private state(): 'up' | 'load' | Outage['kind'] {
     const now = this.clock.now();
+    const { outages = [], loadMs = 0 } = this.options;
     if (now < this.restartsUntil) {
       return 'refuse';
     }
-    const outage = this.options.outages?.find(({ from, to }) => from <= now && now < to);
-    return outage?.kind ?? 'up';
+    const outage = outages.find(({ from, to }) => from <= now && now < to);
+    const ends = [this.restartsUntil, ...outages.map(({ to }) => to)];
+    const isLoading = ends.some((end) => end > 0 && end <= now && now < end + loadMs);
+    return outage?.kind ?? (isLoading ? 'load' : 'up');
   }
 
   private interrupt(how: 'cut' | 'freeze'): void {
@@ -146,7 +152,7 @@ export class SimulatedServer implements Transport {
   }
 }
 
-const outcomeOf = { 'accept and close': 'reset', 503: 503, hang: 'hang' } as const;
+const outcomeOf = { 'accept and close': 'reset', 503: 503, hang: 'hang', load: 503 } as const;
 
 class SimulatedConnection implements Connection {
   private call: Call | undefined;
