@@ -63,6 +63,7 @@ export class CircuitBreaker implements RouteState {
   /** Of the last failure. */
   private cause: number | string = 'none';
   private cancelTimer: (() => void) | undefined;
+  private readonly verdictWaiters: (() => void)[] = [];
 
   constructor(private readonly options: CircuitBreakerOptions) {}
 
@@ -86,6 +87,15 @@ export class CircuitBreaker implements RouteState {
   /** Whether a line that has failed may be sent again now. */
   admitsRetry(): boolean {
     return this.isOpen ? this.trial === 'due' : this.check === 'none';
+  }
+
+  /** Calls back once it is known what the failures so far have come from, at once if it is. */
+  onVerdict(callback: () => void): void {
+    if (this.isOpen || this.check === 'none') {
+      callback();
+    } else {
+      this.verdictWaiters.push(callback);
+    }
   }
 
   /** A line is sent; returns whether it is a trial, to be told with its end. */
@@ -146,6 +156,9 @@ export class CircuitBreaker implements RouteState {
     this.cancelTimer = undefined;
     this.options.health.stop();
     this.check = 'none';
+    for (const tell of this.verdictWaiters.splice(0)) {
+      tell();
+    }
   }
 
   private startCheck(): void {

@@ -52,7 +52,10 @@ export interface DispatchSession {
   /** Resolves when there is room, or when the session was drained or aborted. */
   waitForRoom(): Promise<void>;
   submit(request: LineRequest): void;
-  /** Gives up lines that are not in flight; resolves when those in flight have their outcome. */
+  /**
+   * Sends no line any more. Resolves when those in flight have ended, and it is known what their
+   * failures have come from; then all that have no outcome are given up.
+   */
   drain(): Promise<void>;
   /** Gives up every line, in flight or not, at once; a pending {@link drain} resolves. */
   abort(): void;

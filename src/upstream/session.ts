@@ -46,6 +46,8 @@ type State = 'open' | 'draining' | 'aborted';
 export class LineSession implements DispatchSession, Member<SessionLine> {
   private readonly ready: SessionLine[] = [];
   private readonly waiting = new Map<SessionLine, () => void>();
+  /** Not to be sent any more. */
+  private readonly retired: SessionLine[] = [];
   private readonly window: number;
   private inFlight = 0;
   private state: State = 'open';
@@ -98,14 +100,23 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
   }
 
   async drain(): Promise<void> {
-    this.giveUpWaiting('draining');
+    this.retireWaiting('draining');
     if (this.inFlight > 0) {
       await new Promise<void>((resolve) => this.drainWaiters.push(resolve));
     }
+    if (!this.isAborted) {
+      // Whether its upstream went down with a line, the next session could not find out.
+      await new Promise<void>((resolve) => {
+        this.drainWaiters.push(resolve);
+        this.target.route.breaker.onVerdict(resolve);
+      });
+    }
+    this.giveUpRetired();
   }
 
   abort(): void {
-    this.giveUpWaiting('aborted');
+    this.retireWaiting('aborted');
+    this.giveUpRetired();
     this.host.abandon(this);
     this.inFlight = 0;
     this.wakeDrained();
@@ -137,7 +148,7 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
       });
       this.waiting.set(line, cancel);
     } else {
-      this.giveUp(line);
+      this.retired.push(line);
     }
     this.afterLanding();
   }
@@ -184,25 +195,25 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
     }
   }
 
-  private giveUpWaiting(state: State): void {
+  private retireWaiting(state: State): void {
     if (!this.isAborted) {
       this.state = state;
     }
-    const lines = [...this.ready.splice(0), ...this.waiting.keys()];
     for (const cancel of this.waiting.values()) {
       cancel();
     }
-    this.waiting.clear();
-    // Not all may be told of to the next session: then those that are nearest to their end.
-    for (const line of lines.sort((one, other) => other.failures - one.failures)) {
-      this.giveUp(line);
+    for (const line of this.ready) {
+      this.target.route.isolation.forget(line);
     }
+    this.retired.push(...this.ready.splice(0), ...this.waiting.keys());
+    this.waiting.clear();
     this.wakeRoom();
   }
 
-  private giveUp(line: SessionLine): void {
-    this.target.route.isolation.forget(line);
-    if (line.failures > 0) {
+  private giveUpRetired(): void {
+    const failed = this.retired.splice(0).filter(({ failures }) => failures > 0);
+    // Not all may be told of to the next session: then those that are nearest to their end.
+    for (const line of failed.sort((one, other) => other.failures - one.failures)) {
       this.options.onGivenUp(line.request, line.attempts(this.host.clock.now()));
     }
   }

@@ -287,6 +287,25 @@ it('a line that takes its server down costs itself only', async () => {
   );
 }, 300_000);
 
+it('a line that takes its server down at the end of each slice does not go on for ever', async () => {
+  const lineCount = 18;
+  const result = await run(
+    {
+      lineCount,
+      maxInFlight: 2,
+      seed: 767_450_250,
+      // With the time to the crash about as long as a slice.
+      restartMs: 266_541,
+      behaviourOf: (ordinal) => (ordinal < 2 ? 'crash' : 'answer'),
+      latencyOf: (ordinal) => (ordinal < 2 ? 28_999 : 1),
+    },
+    6 * hour,
+  );
+  expect(endingsOf(result, lineCount)).toEqual(
+    range(0, lineCount).map((ordinal) => (ordinal < 2 ? 'upstream_unavailable' : 200)),
+  );
+});
+
 it('an upstream that answers lines but no health check is no worse for it', async () => {
   const behaviours = range(0, 60).map((ordinal): Behaviour => (ordinal < 12 ? 'reset' : 'answer'));
   for (const checkStatus of [500, 503]) {
