@@ -15,7 +15,7 @@
  */
 import type { Clock } from './clock';
 import type { HealthCheck } from './health-check';
-import type { RouteState } from './line';
+import type { Doubt, RouteState } from './line';
 
 const failuresToHold = 10;
 /** An upstream that refuses many lines is not asked for its health each time. */
@@ -60,6 +60,7 @@ export class CircuitBreaker implements RouteState {
   private delays = 0;
   private timesDown = 0;
   private closedAt = -Infinity;
+  private currentDoubt = { wentDown: false };
   /** Of the last failure. */
   private cause: number | string = 'none';
   private cancelTimer: (() => void) | undefined;
@@ -73,6 +74,10 @@ export class CircuitBreaker implements RouteState {
 
   get downs(): number {
     return this.timesDown;
+  }
+
+  get doubt(): Doubt {
+    return this.currentDoubt;
   }
 
   get upSince(): number {
@@ -204,6 +209,7 @@ export class CircuitBreaker implements RouteState {
   private onDown(): void {
     if (!this.isOpen) {
       this.timesDown += 1;
+      this.currentDoubt.wentDown = true;
       this.open({ isFaulty: false });
     } else {
       this.wait();
@@ -253,6 +259,7 @@ export class CircuitBreaker implements RouteState {
     const wasOpen = this.isOpen;
     this.close();
     this.state = 'closed';
+    this.currentDoubt = { wentDown: false };
     this.failures = 0;
     this.trial = 'none';
     if (wasOpen) {

@@ -217,8 +217,9 @@ export class Lane implements SessionHost {
     const isLast = line.fail({
       kind,
       sending,
-      othersSucceeded: route.successes > (line.successesSeen ?? 0),
+      othersSucceeded: route.hasSucceededSince(line.successesSeen ?? 0),
       isAlone: this.isolation.wasAlone(sending.company),
+      isRefusal: attempt.outcome.answer !== undefined,
       now: this.clock.now(),
       patienceMs: this.options.outagePatienceMs,
     });

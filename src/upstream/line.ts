@@ -17,9 +17,17 @@ export interface FailedAttempt {
   readonly othersSucceeded: boolean;
   /** No other line was in flight meanwhile. */
   readonly isAlone: boolean;
+  /** The upstream answered that it is not available, so it did not go down just then. */
+  readonly isRefusal: boolean;
   /** By the dispatcher's clock, in milliseconds. */
   readonly now: number;
   readonly patienceMs: number;
+}
+
+/** The failures from when an upstream was last known to be well up to the verdict on them. */
+export interface Doubt {
+  /** What has become of it, so far. */
+  readonly wentDown: boolean;
 }
 
 /** What is known of the route that a line takes; changes while the line is on its way. */
@@ -28,6 +36,7 @@ export interface RouteState {
   readonly isOpen: boolean;
   /** How often the upstream was found to be down, so far. */
   readonly downs: number;
+  readonly doubt: Doubt;
   /** Since when the route has not been held, by the dispatcher's clock; the present while it is. */
   readonly upSince: number;
 }
@@ -38,6 +47,8 @@ interface Unanswered {
   readonly downs: number;
   readonly counts: boolean;
   readonly isAlone: boolean;
+  readonly isRefusal: boolean;
+  readonly doubt: Doubt;
 }
 
 /** So many downs in a row with a line in flight are no coincidence. */
@@ -89,7 +100,7 @@ export class Line {
 
   /** Records a failed attempt; returns whether it was the last. */
   fail(attempt: FailedAttempt): boolean {
-    const { kind, sending, now, othersSucceeded, isAlone } = attempt;
+    const { kind, sending, now, othersSucceeded, isAlone, isRefusal } = attempt;
     this.failed += 1;
     this.failingSince ??= now;
     if (kind !== 'unreachable' || sending.isTrial) {
@@ -105,8 +116,9 @@ export class Line {
     if (sending.isTrial) {
       return false;
     }
-    this.last = { downs: sending.downs, counts, isAlone };
-    const wentDown = this.route.downs !== sending.downs;
+    const { downs, doubt } = this.route;
+    this.last = { downs: sending.downs, counts, isAlone, isRefusal, doubt };
+    const wentDown = downs !== sending.downs;
     return this.hasCounted(kind, counts && !wentDown ? 1 : 0);
   }
 
@@ -128,7 +140,8 @@ export class Line {
     }
     this.downsInRow = this.downsWith(downs);
     this.last = undefined;
-    this.count('unavailable', downs === last.downs ? last.counts : last.isAlone);
+    const wentDown = downs !== last.downs;
+    this.count('unavailable', wentDown ? last.isAlone && mayBeReason(last) : last.counts);
   }
 
   private failingMs(now: number): number {
@@ -136,10 +149,14 @@ export class Line {
   }
 
   private downsWith(downs: number): number {
-    if (this.last === undefined) {
-      return this.downsInRow;
+    const { last, downsInRow } = this;
+    if (last === undefined) {
+      return downsInRow;
     }
-    return downs === this.last.downs ? 0 : this.downsInRow + 1;
+    if (downs !== last.downs && mayBeReason(last)) {
+      return downsInRow + 1;
+    }
+    return last.isRefusal ? downsInRow : 0;
   }
 
   private count(kind: FailedAttemptKind, counts: boolean): void {
@@ -151,6 +168,14 @@ export class Line {
   private hasCounted(kind: FailedAttemptKind, more: number): boolean {
     return (this.counted[kind] ?? 0) + more >= attemptPolicies[kind].attemptsMax;
   }
+}
+
+/**
+ * Of an upstream that went down after the attempt. One that is still loading its model refuses lines
+ * and may then be taken down by another, while these wait for their next attempt.
+ */
+function mayBeReason({ isRefusal, doubt }: Unanswered): boolean {
+  return !isRefusal || doubt.wentDown;
 }
 
 const noAttempts: LineAttempts = { failed: 0, counted: {}, failingMs: 0 };

@@ -14,18 +14,33 @@ export interface RouteSending extends Sending {
 export class Route {
   readonly breaker: CircuitBreaker;
   private succeeded = 0;
+  private succeededWhenHeld = 0;
 
   constructor(
     private readonly options: CircuitBreakerOptions,
     /** That of the upstream: whatever takes it down, all its routes are concerned. */
     readonly isolation: Isolation,
   ) {
-    this.breaker = new CircuitBreaker(options);
+    this.breaker = new CircuitBreaker({
+      ...options,
+      onClose: () => {
+        this.succeededWhenHeld = this.succeeded;
+        options.onClose();
+      },
+    });
   }
 
   /** Answers with 2xx so far. */
   get successes(): number {
     return this.succeeded;
+  }
+
+  /**
+   * Whether there have been more successes than that, and since the route was last held: answers
+   * from before an outage say nothing about an upstream that is still loading its model.
+   */
+  hasSucceededSince(successes: number): boolean {
+    return this.succeeded > Math.max(successes, this.succeededWhenHeld);
   }
 
   onSent(line: Line): RouteSending {

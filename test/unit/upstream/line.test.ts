@@ -5,10 +5,10 @@ import { lineRequest } from './support';
 const patienceMs = 60_000;
 
 /** What the breaker of the line's route says. */
-let route: { isOpen: boolean; downs: number; upSince: number };
+let route: { isOpen: boolean; downs: number; upSince: number; doubt: { wentDown: boolean } };
 
 beforeEach(() => {
-  route = { isOpen: false, downs: 0, upSince: -Infinity };
+  route = { isOpen: false, downs: 0, upSince: -Infinity, doubt: { wentDown: false } };
 });
 
 function aLine(earlierAttempts?: LineAttempts): Line {
@@ -18,7 +18,14 @@ function aLine(earlierAttempts?: LineAttempts): Line {
 /** The upstream goes down and comes back. */
 function goDown(upSince = 0): void {
   route.downs += 1;
+  route.doubt.wentDown = true;
+  recover();
   route.upSince = upSince;
+}
+
+/** Failures so far have nothing to do with what comes. */
+function recover(): void {
+  route.doubt = { wentDown: false };
 }
 
 /** An attempt that was not answered, sent just now. */
@@ -28,6 +35,7 @@ function anAttempt(overrides: Partial<FailedAttempt> = {}): FailedAttempt {
     sending: { isTrial: false, downs: route.downs },
     othersSucceeded: false,
     isAlone: true,
+    isRefusal: false,
     now: 0,
     patienceMs,
     ...overrides,
@@ -79,6 +87,26 @@ describe('attempts that are not answered', () => {
     expect(ends).toEqual([false, false, false, false, false, true]);
   });
 
+  it('do not count when the upstream had refused the line before another took it down', () => {
+    const line = aLine();
+    for (let round = 0; round < 20; round++) {
+      expect(line.fail(anAttempt({ isRefusal: true }))).toBe(false);
+      recover();
+      goDown();
+    }
+    expect(line.isSuspect).toBe(false);
+  });
+
+  it('count when it was behind a proxy that the upstream went down', () => {
+    const line = aLine();
+    for (let round = 0; round < 5; round++) {
+      expect(line.fail(anAttempt({ isRefusal: true }))).toBe(false);
+      goDown();
+    }
+    expect(line.isSuspect).toBe(true);
+    expect(line.fail(anAttempt())).toBe(true);
+  });
+
   it.each([
     ['could not be reached', undefined],
     ['was in an earlier slice', { failed: 3, counted: {}, failingMs: patienceMs }],
@@ -127,7 +155,13 @@ describe('a line', () => {
     expect(line.isSuspect).toBe(false);
   });
 
-  it.each(['server_error', 'rate_limited'] as const)('nor when it got an answer: %s', (kind) => {
+  it('is still a suspect after an attempt that its upstream refused', () => {
+    const line = aLine({ failed: 2, counted: {}, failingMs: 0, downs: 2 });
+    line.fail(anAttempt({ isRefusal: true }));
+    expect(line.isSuspect).toBe(true);
+  });
+
+  it.each(['server_error', 'rate_limited'] as const)('is not when it got an answer: %s', (kind) => {
     const line = aLine({ failed: 2, counted: {}, failingMs: 0, downs: 2 });
     expect(line.isSuspect).toBe(true);
     line.fail(anAttempt({ kind }));
