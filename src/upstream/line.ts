@@ -42,12 +42,10 @@ export interface RouteState {
 }
 
 /** An attempt that the upstream did not answer: what it means is known before the next one is sent. */
-interface Unanswered {
-  /** Of its {@link Sending}. */
-  readonly downs: number;
+interface Unanswered extends FailedAttempt {
+  /** If the upstream stays up. */
   readonly counts: boolean;
-  readonly isAlone: boolean;
-  readonly isRefusal: boolean;
+  /** That it was part of. */
   readonly doubt: Doubt;
 }
 
@@ -100,16 +98,20 @@ export class Line {
 
   /** Records a failed attempt; returns whether it was the last. */
   fail(attempt: FailedAttempt): boolean {
-    const { kind, sending, now, othersSucceeded, isAlone, isRefusal } = attempt;
+    const { kind, sending, now, othersSucceeded } = attempt;
     this.failed += 1;
     this.failingSince ??= now;
+    // A server that stops may cut its requests while its checks still pass: that it has gone down with
+    // them is found out by the attempt that does not reach it.
     if (kind !== 'unreachable' || sending.isTrial) {
       this.judgeLast(sending.downs);
     }
     const patienceIsOver = this.failingMs(now) >= attempt.patienceMs;
     const counts = attemptCounts(kind, { othersSucceeded, patienceIsOver });
     if (kind !== 'unavailable') {
-      this.downsInRow = kind === 'unreachable' ? this.downsInRow : 0;
+      if (kind !== 'unreachable') {
+        this.downsInRow = 0;
+      }
       this.count(kind, counts);
       return this.hasCounted(kind, 0);
     }
@@ -117,7 +119,7 @@ export class Line {
       return false;
     }
     const { downs, doubt } = this.route;
-    this.last = { downs: sending.downs, counts, isAlone, isRefusal, doubt };
+    this.last = { ...attempt, counts, doubt };
     const wentDown = downs !== sending.downs;
     return this.hasCounted(kind, counts && !wentDown ? 1 : 0);
   }
@@ -140,7 +142,7 @@ export class Line {
     }
     this.downsInRow = this.downsWith(downs);
     this.last = undefined;
-    const wentDown = downs !== last.downs;
+    const wentDown = downs !== last.sending.downs;
     this.count('unavailable', wentDown ? last.isAlone && mayBeReason(last) : last.counts);
   }
 
@@ -153,7 +155,7 @@ export class Line {
     if (last === undefined) {
       return downsInRow;
     }
-    if (downs !== last.downs && mayBeReason(last)) {
+    if (downs !== last.sending.downs && mayBeReason(last)) {
       return downsInRow + 1;
     }
     return last.isRefusal ? downsInRow : 0;
