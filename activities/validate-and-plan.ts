@@ -74,7 +74,11 @@ async function pass(deps: ActivityDeps, ref: BatchRef, plan: ShardPlan): Promise
   if (problem !== undefined) {
     return await fail(deps, ref, { errorCount: 1, firstErrors: [{ ...problem, line: null }] });
   }
-  await deps.batches.apply(ref, { type: 'validation_passed', at: nowSeconds(deps), total, model });
+  const now = nowSeconds(deps);
+  const end = await deps.batches.getEnd(ref);
+  // Not later than a cancel that clients may have seen meanwhile: the time of that must stay.
+  const at = Math.min(now, end?.at ?? now);
+  await deps.batches.apply(ref, { type: 'validation_passed', at, total, model });
   const { length: shards } = plan.shards;
   deps.logger.info({ batch: ref.batchId, total, shards }, 'input file is valid');
   return validResult(plan);

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { ActivityCancellationDetails } from '@temporalio/common';
 import type { MockActivityEnvironment } from '@temporalio/testing';
-import type { BatchError } from '../../../src/domain/batch';
+import { transition, type BatchError } from '../../../src/domain/batch';
 import { batchErrorsMax, lineBytesMax } from '../../../src/domain/limits';
 import { batchKeys } from '../../../src/domain/object-keys';
 import type { BatchRef, ValidationResult } from '../../../src/domain/workflow-contract';
@@ -330,6 +330,22 @@ describe('a worker that stops during validation', () => {
       expect(await validate(ref)).toMatchObject(verdict);
     },
   );
+});
+
+test('a cancel that comes before the verdict is recorded keeps its time', async () => {
+  const ref = await createBatch(world, requestLines(1));
+  world.store.fateOf = async ({ name, key }): Promise<Fate> => {
+    if (name === 'put' && key.endsWith('/plan.json')) {
+      await endBatch(world, ref, 'cancelled');
+    }
+    return 'works';
+  };
+  expect(await validate(ref)).toMatchObject({ verdict: 'valid' });
+  const at = startedAt + 30;
+  const record = await recordOf(world, ref);
+  expect(record).toMatchObject({ status: 'in_progress', inProgressAt: at });
+  const end = { reason: 'cancelled', at } as const;
+  expect(transition(record, { type: 'end_decided', end }).cancellingAt).toBe(at);
 });
 
 describe('a store that fails', () => {
