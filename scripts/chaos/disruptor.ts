@@ -13,14 +13,20 @@ const startTimeoutMs = 120_000;
 export class Disruptor {
   readonly disruptions: Disruption[] = [];
   readonly crashes: Crash[] = [];
-  /** Every process that was ever started. */
-  readonly pids = new Set<number>();
+  /** Of every process that was started, unless it was seen to be gone: its number is used again. */
+  private readonly pids = new Set<number>();
   private readonly busy = new Map<Target, Promise<void>>();
 
   constructor(private readonly stack: Stack) {
     targets.forEach((target) => {
       this.notePid(target);
     });
+  }
+
+  /** The processes that are alive, or have left one that is. */
+  alivePids(): number[] {
+    this.forgetGone();
+    return [...this.pids];
   }
 
   /** Forgets what has happened so far. */
@@ -138,6 +144,24 @@ export class Disruptor {
   }
 
   private notePid(target: Target): void {
+    this.forgetGone();
     this.pids.add(this.processOf(target).pid);
+  }
+
+  private forgetGone(): void {
+    for (const pid of this.pids) {
+      if (!isGroupAlive(pid)) {
+        this.pids.delete(pid);
+      }
+    }
+  }
+}
+
+/** Each process of the stack leads a group, which its own children are in. */
+function isGroupAlive(pid: number): boolean {
+  try {
+    return process.kill(-pid, 0);
+  } catch {
+    return false;
   }
 }

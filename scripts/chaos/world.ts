@@ -107,16 +107,7 @@ export class ChaosWorld {
     this.store.close();
     await this.connection.close();
     await this.stack.stop();
-    return [...this.disruptor.pids].filter(isGroupAlive);
-  }
-}
-
-/** Each process of the stack leads a group, which its own children are in. */
-function isGroupAlive(pid: number): boolean {
-  try {
-    return process.kill(-pid, 0);
-  } catch {
-    return false;
+    return this.disruptor.alivePids();
   }
 }
 
