@@ -30,7 +30,10 @@ export async function inBenchFolder<T>(measure: (folder: string) => Promise<T>):
   }
 }
 
-export interface BenchStackOptions extends Pick<StackOptions, 'parts' | 'simulatorEnv'> {
+export interface BenchStackOptions extends Pick<
+  StackOptions,
+  'parts' | 'simulatorEnv' | 'workers'
+> {
   readonly folder: string;
   /** One of the benchmark's own, or the simulated upstream, which serves the same model. */
   readonly upstream: BenchUpstream | 'simulated';

@@ -1,5 +1,5 @@
 /** The one answer of the benchmarks' own upstreams, a chat completion of about 300 bytes. */
-export const cannedAnswer = JSON.stringify({
+const answer = {
   id: 'chatcmpl-bench-0000000000000000',
   object: 'chat.completion',
   created: 1_700_000_000,
@@ -13,4 +13,8 @@ export const cannedAnswer = JSON.stringify({
     },
   ],
   usage: { prompt_tokens: 24, completion_tokens: 11, total_tokens: 35 },
-});
+};
+
+export const cannedAnswer = JSON.stringify(answer);
+
+export const tokensPerAnswer = answer.usage.total_tokens;

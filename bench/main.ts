@@ -5,7 +5,10 @@ import { toReport, type Findings } from './report';
 import { apiLatencyHelp, runApiLatency } from './scenarios/api-latency';
 import { reworkHelp, runRework } from './scenarios/rework';
 import { cancelHelp, runCancel } from './scenarios/cancel';
+import { manyBatchesHelp, runManyBatches } from './scenarios/many-batches';
 import { runServerRestart, serverRestartHelp } from './scenarios/server-restart';
+import { fairnessHelp, runFairness } from './scenarios/fairness';
+import { finalizeHelp, runFinalize } from './scenarios/finalize';
 import { hangMemoryHelp, runHangMemory } from './scenarios/hang-memory';
 import { runSlowUpload, slowUploadHelp } from './scenarios/slow-upload';
 import { runTakeover, takeoverHelp } from './scenarios/takeover';
@@ -22,6 +25,9 @@ const scenarios = new Map<string, Scenario>([
   ['throughput', { help: throughputHelp, run: runThroughput }],
   ['upload', { help: uploadHelp, run: runUpload }],
   ['validate', { help: validateHelp, run: runValidate }],
+  ['finalize', { help: finalizeHelp, run: runFinalize }],
+  ['many-batches', { help: manyBatchesHelp, run: runManyBatches }],
+  ['fairness', { help: fairnessHelp, run: runFairness }],
   ['api-latency', { help: apiLatencyHelp, run: runApiLatency }],
   ['rework', { help: reworkHelp, run: runRework }],
   ['takeover', { help: takeoverHelp, run: runTakeover }],

@@ -1,5 +1,5 @@
 /** What Linux knows of a process: proc(5). */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { LocalError } from '../scripts/local/local-error';
 
@@ -18,6 +18,15 @@ export function cpuSeconds(pid: number): number {
   return (ticks(userTicksField) + ticks(systemTicksField)) / ticksPerSecond;
 }
 
+/** A process and what it has started, now; the process itself comes first. */
+export function processTree(pid: number): number[] {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const children = threads.flatMap(
+    (thread) => read(pid, `task/${thread}/children`).match(/\d+/g) ?? [],
+  );
+  return [pid, ...children.map(Number).flatMap(processTree)];
+}
+
 /** CPU seconds of the whole machine that were not idle so far, of all processors together. */
 function machineCpuSeconds(): number {
   const [, ...ticks] = (/^cpu .*$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[0] ?? '').split(
@@ -26,6 +35,17 @@ function machineCpuSeconds(): number {
   const [user, nice, system, , , irq, softIrq, steal] = ticks.map(Number);
   const busy = [user, nice, system, irq, softIrq, steal];
   return busy.reduce<number>((sum, count) => sum + (count ?? 0), 0) / ticksPerSecond;
+}
+
+/**
+ * What processes have read and written so far, from and to sockets and files. What native code
+ * receives on sockets by other calls than `read` does not count: Temporal's client, for one.
+ */
+export function ioBytes(pids: readonly number[]): number {
+  return pids
+    .map((pid) => read(pid, 'io'))
+    .flatMap((text) => [...text.matchAll(/^[rw]char: (\d+)$/gm)])
+    .reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 export function rssBytes(pid: number): number {

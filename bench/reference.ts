@@ -2,39 +2,52 @@ import { say } from '../scripts/cli/run-program';
 import { startProgram } from './child-program';
 import { cpuSeconds, rounded } from './process-stats';
 import type { ReferenceResult, ReferenceTask } from './reference-client';
+import { mean, median, spread } from './statistics';
 
 export interface ReferenceRun {
+  /** Of all clients together. */
   readonly requestsPerSecond: number;
   readonly clientCpuMicrosPerRequest: number;
   readonly upstreamCpuMicrosPerRequest: number;
 }
 
-/** Runs the bare client once, in a process of its own, against the upstream with this id. */
+/**
+ * Runs so many bare clients at a time, each in a process of its own and with the same task, against
+ * the upstream with this id.
+ */
 export async function runReference(
   task: ReferenceTask,
-  upstreamPid: number,
+  { clients, upstreamPid }: { readonly clients: number; readonly upstreamPid: number },
 ): Promise<ReferenceRun> {
   const upstreamBefore = cpuSeconds(upstreamPid);
-  const client = await startProgram<ReferenceResult>('reference-client', task);
-  await client.stop();
-  const { requests, allRequests, seconds, cpuSeconds: clientSeconds } = client.output;
+  const results = await Promise.all(Array.from({ length: clients }, () => runClient(task)));
   const upstreamSeconds = cpuSeconds(upstreamPid) - upstreamBefore;
+  const sum = (value: (result: ReferenceResult) => number): number =>
+    results.reduce((total, result) => total + value(result), 0);
   const run = {
-    requestsPerSecond: Math.round(requests / seconds),
-    clientCpuMicrosPerRequest: rounded((clientSeconds * 1e6) / requests),
-    upstreamCpuMicrosPerRequest: rounded((upstreamSeconds * 1e6) / allRequests),
+    requestsPerSecond: Math.round(sum(({ requests, seconds }) => requests / seconds)),
+    clientCpuMicrosPerRequest: rounded(
+      (sum((result) => result.cpuSeconds) * 1e6) / sum(({ requests }) => requests),
+    ),
+    upstreamCpuMicrosPerRequest: rounded(
+      (upstreamSeconds * 1e6) / sum(({ allRequests }) => allRequests),
+    ),
   };
   say(`Reference: ${run.requestsPerSecond} requests per second`);
   return run;
 }
 
+async function runClient(task: ReferenceTask): Promise<ReferenceResult> {
+  const client = await startProgram<ReferenceResult>('reference-client', task);
+  await client.stop();
+  return client.output;
+}
+
 export function meanOf(runs: readonly ReferenceRun[]): ReferenceRun {
-  const mean = (value: (run: ReferenceRun) => number): number =>
-    rounded(runs.reduce((sum, run) => sum + value(run), 0) / runs.length);
   return {
-    requestsPerSecond: mean((run) => run.requestsPerSecond),
-    clientCpuMicrosPerRequest: mean((run) => run.clientCpuMicrosPerRequest),
-    upstreamCpuMicrosPerRequest: mean((run) => run.upstreamCpuMicrosPerRequest),
+    requestsPerSecond: mean(runs.map((run) => run.requestsPerSecond)),
+    clientCpuMicrosPerRequest: mean(runs.map((run) => run.clientCpuMicrosPerRequest)),
+    upstreamCpuMicrosPerRequest: mean(runs.map((run) => run.upstreamCpuMicrosPerRequest)),
   };
 }
 
@@ -44,14 +57,19 @@ export function isDisturbed(runs: readonly ReferenceRun[]): boolean {
   return Math.max(...rates) > 1.2 * Math.min(...rates);
 }
 
-export function referenceJson(runs: readonly ReferenceRun[]): Record<string, unknown> {
-  const mean = meanOf(runs);
+export function referenceJson(
+  runs: readonly ReferenceRun[],
+  clients: number,
+): Record<string, unknown> {
+  const rates = runs.map((run) => run.requestsPerSecond);
   return {
     client: 'undici.request',
-    requests_per_second: mean.requestsPerSecond,
-    requests_per_second_of_runs: runs.map((run) => run.requestsPerSecond),
+    processes: clients,
+    requests_per_second: median(rates),
+    requests_per_second_of_runs: rates,
+    spread: rounded(spread(rates)),
     disturbed: isDisturbed(runs),
-    client_cpu_us_per_request: mean.clientCpuMicrosPerRequest,
-    upstream_cpu_us_per_request: mean.upstreamCpuMicrosPerRequest,
+    client_cpu_us_per_request: median(runs.map((run) => run.clientCpuMicrosPerRequest)),
+    upstream_cpu_us_per_request: median(runs.map((run) => run.upstreamCpuMicrosPerRequest)),
   };
 }

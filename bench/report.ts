@@ -2,10 +2,17 @@ import { execFileSync } from 'node:child_process';
 import { cpus, release, totalmem } from 'node:os';
 import { projectRoot } from '../scripts/local/project-root';
 
-/** What is asked of which measure, and whether it is met. */
+/** What is asked of which measure, and whether it is met; what is aimed at, where that is more. */
 interface Bar {
   readonly asks: string;
   readonly met: boolean;
+  readonly aim?: number;
+  readonly aim_met?: boolean;
+}
+
+interface Goal {
+  readonly floor: number;
+  readonly aim: number;
 }
 
 /** What a scenario found out; names are those of the JSON that is printed. */
@@ -15,6 +22,16 @@ export interface Findings {
   readonly reference: Readonly<Record<string, unknown>>;
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly [more: string]: unknown;
+}
+
+export function atLeast(measure: string, value: number, { floor, aim }: Goal): Bar {
+  const asks = `${measure} of at least ${floor}`;
+  return { asks, met: value >= floor, aim, aim_met: value >= aim };
+}
+
+export function atMost(measure: string, value: number, { floor, aim }: Goal): Bar {
+  const asks = `${measure} of at most ${floor}`;
+  return { asks, met: value <= floor, aim, aim_met: value <= aim };
 }
 
 /** A bar that is met when each of several is. */

@@ -1,167 +1,164 @@
 /** How much of what a bare HTTP client can do is left when the whole service does it. */
-import { request } from 'undici';
 import { say } from '../../scripts/cli/run-program';
-import type { Stack } from '../../scripts/local/stack';
-import {
-  batchUser,
-  createBatch,
-  isTerminal,
-  pollUntil,
-  uploadLines,
-  verifyResults,
-} from '../bench-batch';
-import { inBenchFolder, inBenchStack } from '../bench-stack';
-import { startProgram, type ChildProgram } from '../child-program';
+import { tokensPerAnswer } from '../canned-answer';
+import { startLoadUpstream } from '../load-upstream';
 import { parseNumbers } from '../parse-numbers';
-import { peakRssBytes, rounded, startCpuClock } from '../process-stats';
-import type { RawUpstreamStats } from '../raw-upstream';
-import { isDisturbed, meanOf, referenceJson, runReference } from '../reference';
-import type { Findings } from '../report';
+import { rounded } from '../process-stats';
+import { isDisturbed, meanOf, referenceJson, runReference, type ReferenceRun } from '../reference';
+import { atLeast, atMost, everyBar, type Findings } from '../report';
 import { requestBody } from '../request-lines';
+import { median, spread } from '../statistics';
+import { describeService, runService, type ServiceRun } from '../throughput-service';
 
 export const throughputHelp = `throughput: requests per second from create to terminal, over those of undici.request
-  --lines N               requests in the batch (50000)
-  --in-flight N           requests in flight, of service and reference alike (64)
-  --reference-requests N  requests in each of the two runs of the reference (100000)`;
+  --latencies-ms N,N,…    of the upstream, one after the other (0,200,1000)
+  --runs N                of the service at each latency, each with a stack of its own (3)
+  --lines N               requests in the batch (200000)
+  --workers N             worker processes, and processes of the reference (1)
+  --in-flight N           requests in flight of each process, where answers take no time (64)
+  --slots N               where they do: answers at a time, and requests in flight altogether (1000)
+  --reference-requests N  of each process in a run of the reference, at most 20 s worth (100000)`;
 
-const defaults = { lines: 50_000, 'in-flight': 64, 'reference-requests': 100_000 };
+const defaults = {
+  'latencies-ms': [0, 200, 1_000],
+  runs: 3,
+  lines: 200_000,
+  workers: 1,
+  'in-flight': 64,
+  slots: 1_000,
+  'reference-requests': 100_000,
+};
+type Parameters = ReturnType<typeof parseNumbers<typeof defaults>>;
 
-const ratioMin = 0.3;
+const ratioGoal = { floor: 0.5, aim: 0.8 };
+const cpuRatioGoal = { floor: 1.8, aim: 1.3 };
+/** From here on the upstream's time is the only time. */
+const slowLatencyMs = 1_000;
+const slowTokensRatioGoal = { floor: 0.97, aim: 0.995 };
+const referenceSecondsMax = 20;
 
-interface Parameters {
-  readonly lines: number;
-  readonly inFlight: number;
-  readonly referenceRequests: number;
+interface Measurement {
+  readonly latencyMs: number;
+  /** Run by run, each over the mean of the references before it and after it. */
+  readonly ratios: readonly number[];
+  readonly tokensRatios: readonly number[];
+  readonly cpuRatios: readonly number[];
+  readonly references: readonly ReferenceRun[];
+  readonly runs: readonly ServiceRun[];
 }
-
-type RawUpstream = ChildProgram<{ readonly port: number }>;
 
 export async function runThroughput(
   args: readonly string[],
   abort: AbortController,
 ): Promise<Findings> {
-  const given = parseNumbers(args, defaults);
-  const parameters = {
-    lines: given.lines,
-    inFlight: given['in-flight'],
-    referenceRequests: given['reference-requests'],
-  };
-  return await inBenchFolder(async (folder) => {
-    const upstream: RawUpstream = await startProgram('raw-upstream');
-    try {
-      const task = {
-        url: `http://127.0.0.1:${upstream.output.port}/v1/chat/completions`,
-        requests: parameters.referenceRequests,
-        inFlight: parameters.inFlight,
-        body: requestBody,
-      };
-      const before = await runReference(task, upstream.pid);
-      const service = await measureService({ parameters, folder, upstream }, abort);
-      const after = await runReference(task, upstream.pid);
-      const reference = meanOf([before, after]);
-      const disturbed = isDisturbed([before, after]);
-      say(disturbed ? 'The two references differ by more than a fifth: run it again.' : 'Done.');
-      const ratio = rounded(service.requestsPerSecond / reference.requestsPerSecond);
-      return {
-        ratio,
-        bar: {
-          asks: `ratio of at least ${ratioMin}, in a run that was not disturbed`,
-          met: ratio >= ratioMin && !disturbed,
-        },
-        reference: referenceJson([before, after]),
-        ...service.json,
-        parameters: {
-          lines: parameters.lines,
-          in_flight: parameters.inFlight,
-          reference_requests: parameters.referenceRequests,
-          body_bytes: Buffer.byteLength(requestBody),
-        },
-      };
-    } finally {
-      await upstream.stop();
-    }
-  });
+  const parameters = parseNumbers(args, defaults);
+  const measurements: Measurement[] = [];
+  for (const latencyMs of parameters['latencies-ms']) {
+    say(`The upstream answers after ${latencyMs} ms.`);
+    measurements.push(await measure(latencyMs, parameters, abort));
+  }
+  return findingsOf(measurements, parameters);
 }
 
-interface Service {
-  readonly requestsPerSecond: number;
-  readonly json: Record<string, unknown>;
-}
-
-async function measureService(
-  given: {
-    readonly parameters: Parameters;
-    readonly folder: string;
-    readonly upstream: RawUpstream;
-  },
+async function measure(
+  latencyMs: number,
+  parameters: Parameters,
   abort: AbortController,
-): Promise<Service> {
-  const { parameters, folder, upstream } = given;
-  const { lines, inFlight } = parameters;
-  const target = { port: upstream.output.port, inFlight };
-  return await inBenchStack({ folder, upstream: target }, abort, async (stack) => {
-    const user = batchUser(stack, folder, abort.signal);
-    const fileId = await uploadLines(user, lines);
-    await askUpstream(upstream, '_reset');
-    const pids = pidsOf(stack, upstream);
-    const stopCpuClock = startCpuClock(pids);
-    say(`Running a batch of ${lines} requests …`);
-    const startedAt = performance.now();
-    const { id } = await createBatch(user, fileId);
-    const batch = await pollUntil(user, id, isTerminal);
-    const seconds = (performance.now() - startedAt) / 1000;
-    const cpu = stopCpuClock();
-    const stats = await askUpstream(upstream, '_stats');
-    await verifyResults(user, batch, { lines, status: 'completed', answered: lines });
-    const requestsPerSecond = lines / seconds;
-    say(`Service: ${Math.round(requestsPerSecond)} requests per second`);
-    return {
-      requestsPerSecond,
-      json: {
-        service: {
-          requests_per_second: rounded(requestsPerSecond),
-          seconds: rounded(seconds),
-          cpu_seconds: cpu,
-          cpu_us_per_request: rounded((sumOf(cpu) * 1e6) / lines),
-          upstream_requests: stats.requests,
-        },
-        outside_inference_share: outsideInference(stats, seconds),
-        peak_rss_bytes: { api: peakRssBytes(pids.api), worker: peakRssBytes(pids.worker) },
-      },
+): Promise<Measurement> {
+  const { lines, workers, slots, runs: count } = parameters;
+  const inFlight = latencyMs === 0 ? parameters['in-flight'] : Math.ceil(slots / workers);
+  const upstream = await startLoadUpstream({ latencyMs, slots });
+  try {
+    const requestsMax = (referenceSecondsMax * 1_000 * inFlight) / latencyMs;
+    const task = {
+      url: `http://127.0.0.1:${upstream.port}/v1/chat/completions`,
+      requests: Math.min(parameters['reference-requests'], requestsMax),
+      inFlight,
+      body: requestBody,
     };
-  });
+    const clients = { clients: workers, upstreamPid: upstream.pid };
+    const references = [await runReference(task, clients)];
+    const runs: ServiceRun[] = [];
+    while (runs.length < count) {
+      runs.push(await runService({ lines, workers, inFlight }, upstream, abort));
+      references.push(await runReference(task, clients));
+    }
+    const over = (ratio: (run: ServiceRun, reference: ReferenceRun) => number): number[] =>
+      runs.map((run, at) => rounded(ratio(run, meanOf(references.slice(at, at + 2)))));
+    return {
+      latencyMs,
+      ratios: over((run, { requestsPerSecond }) => run.requestsPerSecond / requestsPerSecond),
+      tokensRatios: over(
+        (run, { requestsPerSecond }) => run.tokensPerSecond / (requestsPerSecond * tokensPerAnswer),
+      ),
+      cpuRatios: over(
+        (run, { clientCpuMicrosPerRequest }) =>
+          run.workerCpuMicrosPerRequest / clientCpuMicrosPerRequest,
+      ),
+      references,
+      runs,
+    };
+  } finally {
+    await upstream.stop();
+  }
 }
 
-function pidsOf(stack: Stack, upstream: RawUpstream): Record<'worker' | 'api', number> {
-  const [worker] = stack.workers;
-  if (worker === undefined) {
-    throw new Error('The stack has no worker.');
-  }
-  const servers = {
-    minio: stack.process('minio').pid,
-    temporal: stack.process('temporal').pid,
-    upstream: upstream.pid,
+function findingsOf(measurements: readonly Measurement[], parameters: Parameters): Findings {
+  const disturbed = measurements.some(({ references }) => isDisturbed(references));
+  say(disturbed ? 'References differ by more than a fifth: run it again.' : 'Done.');
+  return {
+    ratio: median(measurements[0]?.ratios ?? []),
+    bar: everyBar([
+      ...measurements.flatMap(barsOf),
+      { asks: 'a run that was not disturbed', met: !disturbed },
+    ]),
+    reference: byLatency(measurements, ({ references }) =>
+      referenceJson(references, parameters.workers),
+    ),
+    service: byLatency(measurements, describe),
+    parameters: {
+      ...parameters,
+      body_bytes: Buffer.byteLength(requestBody),
+      tokens_per_answer: tokensPerAnswer,
+    },
   };
-  return { worker: worker.pid, api: stack.process('api').pid, ...servers };
 }
 
-async function askUpstream(
-  upstream: RawUpstream,
-  what: '_stats' | '_reset',
-): Promise<RawUpstreamStats> {
-  const { body } = await request(`http://127.0.0.1:${upstream.output.port}/${what}`);
-  return (await body.json()) as RawUpstreamStats;
-}
-
-/** The part of the time before the first request reached the upstream and after the last one. */
-function outsideInference(stats: RawUpstreamStats, seconds: number): number {
-  const { firstRequestAt, lastRequestAt } = stats;
-  if (firstRequestAt === null || lastRequestAt === null) {
-    throw new Error('The upstream was never asked.');
+function barsOf(measurement: Measurement): ReturnType<typeof atLeast>[] {
+  const { latencyMs } = measurement;
+  const at = `at ${latencyMs} ms`;
+  if (latencyMs === 0) {
+    return [
+      atLeast(`ratio ${at}`, median(measurement.ratios), ratioGoal),
+      atMost(`worker_cpu_ratio ${at}`, median(measurement.cpuRatios), cpuRatioGoal),
+    ];
   }
-  return rounded(1 - (lastRequestAt - firstRequestAt) / 1000 / seconds);
+  const tokensRatio = median(measurement.tokensRatios);
+  return latencyMs >= slowLatencyMs
+    ? [atLeast(`tokens_ratio ${at}`, tokensRatio, slowTokensRatioGoal)]
+    : [];
 }
 
-function sumOf(values: Readonly<Record<string, number>>): number {
-  return Object.values(values).reduce((sum, value) => sum + value, 0);
+function describe({ ratios, tokensRatios, cpuRatios, runs }: Measurement): Record<string, unknown> {
+  return {
+    ratio: median(ratios),
+    ratio_of_runs: ratios,
+    ratio_spread: rounded(spread(ratios)),
+    tokens_ratio: median(tokensRatios),
+    worker_cpu_ratio: median(cpuRatios),
+    worker_cpu_ratio_of_runs: cpuRatios,
+    ...describeService(runs),
+  };
+}
+
+function byLatency(
+  measurements: readonly Measurement[],
+  describeOne: (measurement: Measurement) => Record<string, unknown>,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    measurements.map((measurement) => [
+      `latency_${measurement.latencyMs}_ms`,
+      describeOne(measurement),
+    ]),
+  );
 }

@@ -1,0 +1,141 @@
+/** One batch through the whole service, from create to terminal. */
+import { say } from '../scripts/cli/run-program';
+import type { Stack } from '../scripts/local/stack';
+import {
+  batchUser,
+  createBatch,
+  isTerminal,
+  pollUntil,
+  uploadLines,
+  verifyResults,
+} from './bench-batch';
+import { inBenchFolder, inBenchStack } from './bench-stack';
+import type { LoadUpstream } from './load-upstream';
+import { peakRssBytes, processTree, rounded, startCpuClock } from './process-stats';
+import type { RawUpstreamStats } from './raw-upstream';
+import { median, spread } from './statistics';
+
+export interface ServiceLoad {
+  readonly lines: number;
+  readonly workers: number;
+  /** Of each worker. */
+  readonly inFlight: number;
+}
+
+export interface ServiceRun {
+  readonly requestsPerSecond: number;
+  /** Of the batch's usage. */
+  readonly tokensPerSecond: number;
+  readonly seconds: number;
+  /** By process, from create to terminal. */
+  readonly cpuSeconds: Readonly<Record<string, number>>;
+  readonly cpuMicrosPerRequest: number;
+  readonly workerCpuMicrosPerRequest: number;
+  readonly upstreamRequests: number;
+  readonly outsideInferenceShare: number;
+  readonly peakRssBytes: Readonly<Record<string, number>>;
+}
+
+type Pids = Readonly<Record<string, number>>;
+
+/** Runs it on a stack of its own, which is cold. */
+export async function runService(
+  load: ServiceLoad,
+  upstream: LoadUpstream,
+  abort: AbortController,
+): Promise<ServiceRun> {
+  const { lines, workers, inFlight } = load;
+  return await inBenchFolder(async (folder) => {
+    const options = { folder, workers, upstream: { port: upstream.port, inFlight } };
+    return await inBenchStack(options, abort, async (stack) => {
+      const user = batchUser(stack, folder, abort.signal);
+      const fileId = await uploadLines(user, lines);
+      await upstream.reset();
+      const workerPids = workerPidsOf(stack);
+      const api = { api: stack.process('api').pid };
+      const stopCpuClock = startCpuClock({
+        ...workerPids,
+        ...api,
+        minio: stack.process('minio').pid,
+        temporal: stack.process('temporal').pid,
+        upstream: upstream.pid,
+      });
+      say(`Running a batch of ${lines} requests …`);
+      const startedAt = performance.now();
+      const { id } = await createBatch(user, fileId);
+      const batch = await pollUntil(user, id, isTerminal);
+      const seconds = (performance.now() - startedAt) / 1000;
+      const cpuSeconds = stopCpuClock();
+      const stats = await upstream.stats();
+      const peakRss = peaksOf({ ...api, ...workerPids });
+      await verifyResults(user, batch, { lines, status: 'completed', answered: lines });
+      const tokens = batch.usage?.total_tokens ?? NaN;
+      say(`Service: ${Math.round(lines / seconds)} requests per second`);
+      return {
+        requestsPerSecond: lines / seconds,
+        tokensPerSecond: tokens / seconds,
+        seconds,
+        cpuSeconds,
+        cpuMicrosPerRequest: (sumOf(cpuSeconds, () => true) * 1e6) / lines,
+        workerCpuMicrosPerRequest: (sumOf(cpuSeconds, (name) => name in workerPids) * 1e6) / lines,
+        upstreamRequests: stats.requests,
+        outsideInferenceShare: outsideInference(stats, seconds),
+        peakRssBytes: peakRss,
+      };
+    });
+  });
+}
+
+/** Numbers of several runs: the medians, and every run's own where they matter. */
+export function describeService(runs: readonly ServiceRun[]): Record<string, unknown> {
+  const rates = runs.map((run) => rounded(run.requestsPerSecond));
+  const medianOf = (value: (run: ServiceRun) => number): number => rounded(median(runs.map(value)));
+  return {
+    requests_per_second: median(rates),
+    requests_per_second_of_runs: rates,
+    spread: rounded(spread(rates)),
+    tokens_per_second: medianOf((run) => run.tokensPerSecond),
+    seconds: medianOf((run) => run.seconds),
+    worker_cpu_us_per_request: medianOf((run) => run.workerCpuMicrosPerRequest),
+    worker_cpu_us_per_request_of_runs: runs.map((run) => rounded(run.workerCpuMicrosPerRequest)),
+    cpu_us_per_request: medianOf((run) => run.cpuMicrosPerRequest),
+    cpu_seconds_of_runs: runs.map((run) => run.cpuSeconds),
+    upstream_requests_of_runs: runs.map((run) => run.upstreamRequests),
+    outside_inference_share: medianOf((run) => run.outsideInferenceShare),
+    peak_rss_bytes_of_runs: runs.map((run) => run.peakRssBytes),
+  };
+}
+
+/** The workers, and what they have started: `worker_1`, `worker_1_1` and so on. */
+function workerPidsOf(stack: Stack): Pids {
+  return Object.fromEntries(
+    stack.workers.flatMap((worker, index) =>
+      processTree(worker.pid).map((pid, at) => [
+        `worker_${index + 1}${at === 0 ? '' : `_${at}`}`,
+        pid,
+      ]),
+    ),
+  );
+}
+
+function peaksOf(pids: Pids): Record<string, number> {
+  return Object.fromEntries(Object.entries(pids).map(([name, pid]) => [name, peakRssBytes(pid)]));
+}
+
+/** The part of the time before the first request reached the upstream and after the last one. */
+function outsideInference(stats: RawUpstreamStats, seconds: number): number {
+  const { firstRequestAt, lastRequestAt } = stats;
+  if (firstRequestAt === null || lastRequestAt === null) {
+    throw new Error('The upstream was never asked.');
+  }
+  return 1 - (lastRequestAt - firstRequestAt) / 1000 / seconds;
+}
+
+function sumOf(
+  values: Readonly<Record<string, number>>,
+  counts: (name: string) => boolean,
+): number {
+  return Object.entries(values)
+    .filter(([name]) => counts(name))
+    .reduce((sum, [, value]) => sum + value, 0);
+}
