@@ -14,13 +14,21 @@ export interface ChildProgram<T> {
 
 /**
  * Starts a built program of this folder and waits for its first line, which is JSON. It is expected
- * to end with its standard input at the latest, so that it does not outlive us.
+ * to end with its standard input at the latest, so that it does not outlive us, and is told to when the
+ * signal aborts.
  */
-export async function startProgram<T>(name: string, argument?: unknown): Promise<ChildProgram<T>> {
+export async function startProgram<T>(
+  name: string,
+  argument?: unknown,
+  signal?: AbortSignal,
+): Promise<ChildProgram<T>> {
   const args = argument === undefined ? [] : [JSON.stringify(argument)];
   const child = spawn(process.execPath, [join(__dirname, `${name}.js`), ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
+    ...(signal !== undefined && { signal }),
   });
+  // An abort is one too; what has become of the program is told by its output.
+  child.on('error', () => undefined);
   const output = (await firstLine(child, name)) as T;
   return {
     pid: child.pid ?? 0,

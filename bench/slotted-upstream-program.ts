@@ -11,6 +11,7 @@ export interface SlottedUpstreamProgram {
   answeredIds(): Promise<string[]>;
   reset(): Promise<void>;
   behave(behaviour: Behaviour): Promise<void>;
+  resize(slots: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -33,6 +34,9 @@ export async function startSlottedUpstream(
     },
     behave: async (behaviour) => {
       await get(`_behave/${behaviour}`);
+    },
+    resize: async (slots) => {
+      await get(`_slots/${slots}`);
     },
     stop: async () => {
       await program.stop();

@@ -11,6 +11,8 @@
  *     /_answered        ids of the requests that were answered in full, one on a line
  *     /_reset           begins to count anew
  *     /_behave/hang     what becomes of requests from now on, one of {@link Behaviour}
+ *     /_slots/32        from now on it has so many slots, and as many requests may wait as before
+ *     /…/metrics        gauges of an inference server, if it has them
  */
 import type { Socket } from 'node:net';
 import { cannedAnswer } from './canned-answer';
@@ -23,6 +25,8 @@ export interface SlottedUpstreamOptions {
   readonly holdsMax: number;
   /** Remembers every id; without that, repeats and answered requests are not told. */
   readonly knowsIds: boolean;
+  /** Tells how many requests are in slots, and how many wait, by the names of vLLM; no when absent. */
+  readonly hasMetrics?: boolean;
 }
 
 /**
@@ -127,8 +131,11 @@ class SlottedUpstream {
   private readonly waiting = new Set<Call>();
   private readonly known = new WeakSet<Socket>();
   private running = 0;
+  private slots: number;
 
-  constructor(private readonly options: SlottedUpstreamOptions) {}
+  constructor(private readonly options: SlottedUpstreamOptions) {
+    this.slots = options.slots;
+  }
 
   receive(socket: Socket, header: string): void {
     const { counters } = this;
@@ -139,7 +146,7 @@ class SlottedUpstream {
     }
     if (this.behaviour === 'cut') {
       socket.destroy();
-    } else if (this.behaviour === 'refuse' || this.held.size >= this.options.holdsMax) {
+    } else if (this.behaviour === 'refuse' || this.held.size >= this.holdsMax()) {
       counters.refused += 1;
       socket.write(refusal);
     } else {
@@ -156,8 +163,25 @@ class SlottedUpstream {
       this.counters = new Counters();
     } else if (action === '_behave') {
       this.behaviour = argument as Behaviour;
+    } else if (action === '_slots') {
+      this.slots = Number(argument);
+      this.fillSlots();
     }
     return JSON.stringify(this.counters.stats());
+  }
+
+  /** `undefined` when it has none. */
+  metrics(): string | undefined {
+    const { running, waiting } = this;
+    return this.options.hasMetrics === true
+      ? `vllm:num_requests_running{model_name="bench-model"} ${running}\n` +
+          `vllm:num_requests_waiting{model_name="bench-model"} ${waiting.size}\n`
+      : undefined;
+  }
+
+  private holdsMax(): number {
+    const { slots, holdsMax } = this.options;
+    return this.slots + holdsMax - slots;
   }
 
   private hold(call: Call): void {
@@ -178,7 +202,7 @@ class SlottedUpstream {
 
   private fillSlots(): void {
     for (const call of this.waiting) {
-      if (this.running === this.options.slots) {
+      if (this.running >= this.slots) {
         return;
       }
       this.waiting.delete(call);
@@ -231,7 +255,12 @@ const upstream = new SlottedUpstream(JSON.parse(process.argv[2] ?? '') as Slotte
 serveProgram({
   onGet: (socket, header) => {
     const [, path = ''] = header.toString('latin1').split(' ');
-    socket.write(httpAnswer(upstream.control(path)));
+    if (path.endsWith('/metrics')) {
+      const metrics = upstream.metrics();
+      socket.write(metrics === undefined ? httpAnswer('', '404 Not Found') : httpAnswer(metrics));
+    } else {
+      socket.write(httpAnswer(upstream.control(path)));
+    }
   },
   onRequest: (socket, header) => {
     upstream.receive(socket, header.toString('latin1'));

@@ -13,6 +13,7 @@ export interface SlottedWorldOptions {
   readonly holds?: number;
   /** See `SlottedUpstreamOptions`; true when absent. */
   readonly knowsIds?: boolean;
+  readonly hasMetrics?: boolean;
   readonly requestTimeoutSeconds?: number;
 }
 
@@ -32,9 +33,15 @@ export async function inSlottedWorld<T>(
 ): Promise<T> {
   const { slots, 'in-flight': inFlight = slots, holds = 2 * inFlight, knowsIds = true } = options;
   const latencyMs = options['latency-ms'];
-  const { requestTimeoutSeconds } = options;
+  const { requestTimeoutSeconds, hasMetrics = false } = options;
   return await inBenchFolder(async (folder) => {
-    const upstream = await startSlottedUpstream({ slots, latencyMs, holdsMax: holds, knowsIds });
+    const upstream = await startSlottedUpstream({
+      slots,
+      latencyMs,
+      holdsMax: holds,
+      knowsIds,
+      hasMetrics,
+    });
     const target = {
       port: upstream.port,
       inFlight,

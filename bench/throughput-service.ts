@@ -33,6 +33,7 @@ export interface ServiceRun {
   readonly workerCpuMicrosPerRequest: number;
   readonly upstreamRequests: number;
   readonly outsideInferenceShare: number;
+  /** By process, with what upload and download take. */
   readonly peakRssBytes: Readonly<Record<string, number>>;
 }
 
@@ -52,12 +53,14 @@ export async function runService(
       const fileId = await uploadLines(user, lines);
       await upstream.reset();
       const workerPids = workerPidsOf(stack);
-      const api = { api: stack.process('api').pid };
-      const stopCpuClock = startCpuClock({
-        ...workerPids,
-        ...api,
+      const others = {
+        api: stack.process('api').pid,
         minio: stack.process('minio').pid,
         temporal: stack.process('temporal').pid,
+      };
+      const stopCpuClock = startCpuClock({
+        ...workerPids,
+        ...others,
         upstream: upstream.pid,
       });
       say(`Running a batch of ${lines} requests …`);
@@ -67,7 +70,6 @@ export async function runService(
       const seconds = (performance.now() - startedAt) / 1000;
       const cpuSeconds = stopCpuClock();
       const stats = await upstream.stats();
-      const peakRss = peaksOf({ ...api, ...workerPids });
       await verifyResults(user, batch, { lines, status: 'completed', answered: lines });
       const tokens = batch.usage?.total_tokens ?? NaN;
       say(`Service: ${Math.round(lines / seconds)} requests per second`);
@@ -80,7 +82,7 @@ export async function runService(
         workerCpuMicrosPerRequest: (sumOf(cpuSeconds, (name) => name in workerPids) * 1e6) / lines,
         upstreamRequests: stats.requests,
         outsideInferenceShare: outsideInference(stats, seconds),
-        peakRssBytes: peakRss,
+        peakRssBytes: peaksOf({ ...others, ...workerPids }),
       };
     });
   });
