@@ -9,7 +9,7 @@ import { startProgram } from '../child-program';
 import { parseNumbers } from '../parse-numbers';
 import type { ParseTask } from '../parse-pass';
 import { rounded } from '../process-stats';
-import { everyBar, type Findings } from '../report';
+import { atLeast, everyBar, type Findings } from '../report';
 import { median, spread } from '../statistics';
 import type { PassResult } from '../timed-pass';
 import type { ValidatorTask } from '../validator-pass';
@@ -21,7 +21,7 @@ export const validateHelp = `validate: speed and memory of the validator, over t
 
 const defaults = { lines: 1_000_000, 'line-bytes': 400, runs: 5 };
 
-const ratioMin = 1;
+const ratioGoal = { floor: 1.5, aim: 4.5 };
 const rssGrowthBytesMax = 150e6;
 
 export async function runValidate(
@@ -79,7 +79,7 @@ function findingsOf(
   return {
     ratio,
     bar: everyBar([
-      { asks: `ratio of at least ${ratioMin}`, met: ratio >= ratioMin },
+      atLeast('ratio', ratio, ratioGoal),
       {
         asks: `validator.rss_growth_bytes of at most ${rssGrowthBytesMax}`,
         met: rssGrowth <= rssGrowthBytesMax,
