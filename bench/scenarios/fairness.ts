@@ -62,8 +62,8 @@ export async function runFairness(
     await user.client.batches.cancel(id);
     await pollUntil(user, id, isTerminal);
     const after = await runSmallOnes(world);
-    const { repeats, refused } = await upstream.stats();
-    const service = { large_completed: counts?.completed ?? 0, repeats, refused };
+    const { refused } = await upstream.stats();
+    const service = { large_completed: counts?.completed ?? 0, refused };
     return findingsOf({ before, beside, after }, service, parameters);
   });
 }
