@@ -6,6 +6,7 @@ import { say } from '../scripts/cli/run-program';
 import { describeExit, type ManagedProcess } from '../scripts/local/managed-process';
 import { projectRoot } from '../scripts/local/project-root';
 import { startStack, type Stack, type StackOptions } from '../scripts/local/stack';
+import { processTree } from './process-stats';
 
 export const benchModel = 'bench-model';
 
@@ -98,4 +99,27 @@ function writeUpstreamsFile(folder: string, upstream: BenchUpstream, caller?: st
   };
   writeFileSync(path, stringify({ upstreams: [entry] }));
   return path;
+}
+
+export type Pids = Readonly<Record<string, number>>;
+
+/** The processes of a stack that are there once. */
+export function serverPidsOf(stack: Stack): Pids {
+  return {
+    api: stack.process('api').pid,
+    minio: stack.process('minio').pid,
+    temporal: stack.process('temporal').pid,
+  };
+}
+
+/** The workers, and what they have started: `worker_1`, `worker_1_1` and so on. */
+export function workerPidsOf(stack: Stack): Pids {
+  return Object.fromEntries(
+    stack.workers.flatMap((worker, index) =>
+      processTree(worker.pid).map((pid, at) => [
+        `worker_${index + 1}${at === 0 ? '' : `_${at}`}`,
+        pid,
+      ]),
+    ),
+  );
 }

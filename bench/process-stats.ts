@@ -87,6 +87,14 @@ export function startOthersClock(pids: readonly number[]): () => number {
   };
 }
 
+/** A run in which others used more of the machine in some turn proves nothing. */
+const othersShareMax = 0.15;
+
+/** @param turns with what {@link startOthersClock} measured of each */
+export function isDisturbedByOthers(turns: readonly { readonly othersShare: number }[]): boolean {
+  return turns.some(({ othersShare }) => othersShare > othersShareMax);
+}
+
 /** Three digits after the point are more than any of our numbers is good for. */
 export function rounded(value: number): number {
   return Math.round(value * 1_000) / 1_000;

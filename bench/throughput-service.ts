@@ -1,6 +1,5 @@
 /** One batch through the whole service, from create to terminal. */
 import { say } from '../scripts/cli/run-program';
-import type { Stack } from '../scripts/local/stack';
 import {
   batchUser,
   createBatch,
@@ -9,9 +8,9 @@ import {
   uploadLines,
   verifyResults,
 } from './bench-batch';
-import { inBenchFolder, inBenchStack } from './bench-stack';
+import { inBenchFolder, inBenchStack, serverPidsOf, workerPidsOf, type Pids } from './bench-stack';
 import type { LoadUpstream } from './load-upstream';
-import { peakRssBytes, processTree, rounded, startCpuClock } from './process-stats';
+import { peakRssBytes, rounded, startCpuClock } from './process-stats';
 import type { RawUpstreamStats } from './raw-upstream';
 import { median, spread } from './statistics';
 
@@ -37,8 +36,6 @@ export interface ServiceRun {
   readonly peakRssBytes: Readonly<Record<string, number>>;
 }
 
-type Pids = Readonly<Record<string, number>>;
-
 /** Runs it on a stack of its own, which is cold. */
 export async function runService(
   load: ServiceLoad,
@@ -53,11 +50,7 @@ export async function runService(
       const fileId = await uploadLines(user, lines);
       await upstream.reset();
       const workerPids = workerPidsOf(stack);
-      const others = {
-        api: stack.process('api').pid,
-        minio: stack.process('minio').pid,
-        temporal: stack.process('temporal').pid,
-      };
+      const others = serverPidsOf(stack);
       const stopCpuClock = startCpuClock({
         ...workerPids,
         ...others,
@@ -106,18 +99,6 @@ export function describeService(runs: readonly ServiceRun[]): Record<string, unk
     outside_inference_share: medianOf((run) => run.outsideInferenceShare),
     peak_rss_bytes_of_runs: runs.map((run) => run.peakRssBytes),
   };
-}
-
-/** The workers, and what they have started: `worker_1`, `worker_1_1` and so on. */
-function workerPidsOf(stack: Stack): Pids {
-  return Object.fromEntries(
-    stack.workers.flatMap((worker, index) =>
-      processTree(worker.pid).map((pid, at) => [
-        `worker_${index + 1}${at === 0 ? '' : `_${at}`}`,
-        pid,
-      ]),
-    ),
-  );
 }
 
 function peaksOf(pids: Pids): Record<string, number> {

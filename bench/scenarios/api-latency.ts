@@ -8,7 +8,7 @@ import type { Batch } from 'openai/resources';
 import { Client } from 'undici';
 import { say } from '../../scripts/cli/run-program';
 import type { Stack } from '../../scripts/local/stack';
-import { inBenchFolder, inBenchStack } from '../bench-stack';
+import { inBenchFolder, inBenchStack, serverPidsOf, workerPidsOf } from '../bench-stack';
 import { parseNumbers } from '../parse-numbers';
 import { rounded, startCpuClock } from '../process-stats';
 import { everyBar, type Findings } from '../report';
@@ -177,12 +177,9 @@ function describe({ milliseconds, completedCounts }: Samples): Record<string, un
 }
 
 function pidsOf(stack: Stack): Record<string, number> {
-  const workers = stack.workers.map(({ pid }, index) => [`worker_${index + 1}`, pid] as const);
   return {
-    ...Object.fromEntries(workers),
-    api: stack.process('api').pid,
-    minio: stack.process('minio').pid,
-    temporal: stack.process('temporal').pid,
+    ...workerPidsOf(stack),
+    ...serverPidsOf(stack),
     upstream: stack.process('upstream').pid,
   };
 }

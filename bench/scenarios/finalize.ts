@@ -5,11 +5,17 @@ import { say } from '../../scripts/cli/run-program';
 import type { Stack } from '../../scripts/local/stack';
 import { createMinioObjectStore } from '../../src/storage/minio-object-store';
 import type { ObjectStore } from '../../src/storage/object-store';
-import { inBenchFolder, inBenchStack } from '../bench-stack';
+import { inBenchFolder, inBenchStack, workerPidsOf } from '../bench-stack';
 import type { finalizeWorkflow } from '../bench-workflows';
 import { copyParts } from '../copy-parts';
 import { parseNumbers } from '../parse-numbers';
-import { ioBytes, processTree, rounded, startCpuClock, startOthersClock } from '../process-stats';
+import {
+  ioBytes,
+  isDisturbedByOthers,
+  rounded,
+  startCpuClock,
+  startOthersClock,
+} from '../process-stats';
 import { atMost, everyBar, type Findings } from '../report';
 import { plantSealedBatch, type SealedBatch } from '../sealed-batch';
 import { median, spread } from '../statistics';
@@ -26,8 +32,6 @@ type Parameters = ReturnType<typeof parseNumbers<typeof defaults>>;
 
 const ratioGoal = { floor: 1.5, aim: 1.1 };
 const bytesShareGoal = { floor: 0.05, aim: 0 };
-/** A run in which others used more of the machine in some turn proves nothing. */
-const othersShareMax = 0.15;
 /** The product's default. */
 const taskQueuePrefix = 'longhaul';
 
@@ -88,12 +92,13 @@ async function takeTurn(world: World, contender: Contender): Promise<Turn> {
   const { input, outputKey } = await batch.reset();
   // Dirty pages of the turn before would be written during this one.
   execFileSync('sync');
-  const workerPids = stack.workers.flatMap(({ pid }) => processTree(pid));
+  const workers = workerPidsOf(stack);
+  const workerPids = Object.values(workers);
   const bytesBefore = ioBytes(workerPids);
   const pids = { minio: stack.process('minio').pid, temporal: stack.process('temporal').pid };
   const stopCpuClock = startCpuClock({
     ...pids,
-    ...Object.fromEntries(workerPids.map((pid, at) => [`worker_${at + 1}`, pid])),
+    ...workers,
     benchmark: process.pid,
   });
   const stopOthersClock = startOthersClock([...Object.values(pids), ...workerPids, process.pid]);
@@ -130,9 +135,7 @@ function findingsOf(turns: Turns, parameters: Parameters, { bytes }: SealedBatch
   const ratio = rounded(secondsOf('finalize') / secondsOf('copy_loop'));
   const workerBytes = Math.max(...turns.finalize.map((turn) => turn.workerBytes));
   const bytesShare = rounded(workerBytes / bytes);
-  const disturbed = Object.values(turns)
-    .flat()
-    .some(({ othersShare }) => othersShare > othersShareMax);
+  const disturbed = isDisturbedByOthers(Object.values(turns).flat());
   return {
     ratio,
     worker_bytes_share: bytesShare,

@@ -11,7 +11,7 @@ import {
   verifyResults,
   type BatchUser,
 } from '../bench-batch';
-import { inBenchFolder, inBenchStack } from '../bench-stack';
+import { inBenchFolder, inBenchStack, serverPidsOf, workerPidsOf } from '../bench-stack';
 import type { emptyWorkflow } from '../bench-workflows';
 import { startLoadUpstream } from '../load-upstream';
 import { parseNumbers } from '../parse-numbers';
@@ -136,12 +136,9 @@ async function takeTurn(
 ): Promise<Turn> {
   const { stack, signal } = user;
   signal.throwIfAborted();
-  const workers = stack.workers.map(({ pid }, at) => [`worker_${at + 1}`, pid] as const);
   const stopCpuClock = startCpuClock({
-    ...Object.fromEntries(workers),
-    api: stack.process('api').pid,
-    minio: stack.process('minio').pid,
-    temporal: stack.process('temporal').pid,
+    ...workerPidsOf(stack),
+    ...serverPidsOf(stack),
     benchmark: process.pid,
   });
   const startedAt = performance.now();

@@ -14,6 +14,7 @@ import {
   rssBytes,
   startCpuClock,
   startOthersClock,
+  isDisturbedByOthers,
 } from '../process-stats';
 import { everyBar, type Findings } from '../report';
 import { writeInputFile } from '../request-lines';
@@ -29,8 +30,6 @@ const defaults = { gigabytes: 5, rounds: 3 };
 
 const ratioMin = 0.8;
 const rssGrowthBytesMax = 150e6;
-/** A run in which others used more of the machine in some turn proves nothing. */
-const othersShareMax = 0.15;
 const readBytes = 1024 * 1024;
 
 const contenders = ['put_object', 'plain_put', 'upload'] as const;
@@ -142,9 +141,7 @@ function findingsOf(turns: Turns, parameters: Findings['parameters']): Findings 
     ratio,
     ratio_to_plain_put: rounded(speed('upload') / speed('plain_put')),
     api_rss_growth_bytes: rssGrowth,
-    disturbed: Object.values(turns)
-      .flat()
-      .some((turn) => turn.othersShare > othersShareMax),
+    disturbed: isDisturbedByOthers(Object.values(turns).flat()),
     bar: everyBar([
       { asks: `ratio of at least ${ratioMin}`, met: ratio >= ratioMin },
       {
