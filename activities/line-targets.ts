@@ -3,8 +3,8 @@
  * route has a session with the dispatcher.
  *
  * Where there are several, one that stalls holds up the lines behind its own, because lines are read
- * in order. So a route that has had no outcome for a while is passed over for the rest of the slice:
- * its lines are left to the next one.
+ * in order. So a route that has had no outcome for a while, in any slice, is passed over for the rest
+ * of the slice: its lines are left to the next one.
  */
 import type { ModelRoute, ModelRoutes } from '../src/config/upstreams';
 import { memberSpans } from '../src/domain/json-spans';
@@ -14,7 +14,6 @@ import type { DispatchSession } from '../src/upstream/dispatcher';
 const stallMs = 30_000;
 
 export class LineTarget {
-  private lastOutcomeMs = Date.now();
   private passedOver = false;
 
   constructor(
@@ -27,20 +26,19 @@ export class LineTarget {
     return this.passedOver;
   }
 
-  onOutcome(): void {
-    this.lastOutcomeMs = Date.now();
-  }
-
   /** Resolves when the session has room, or when there is no point in waiting longer. */
   async waitForRoomOrStall(): Promise<void> {
+    const { session } = this;
+    const outcomes = session.routeOutcomes;
     let timer: NodeJS.Timeout | undefined;
-    const dueMs = this.lastOutcomeMs + stallMs - Date.now();
     const stall = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, dueMs));
+      timer = setTimeout(() => {
+        this.passedOver ||= !session.hasRoom() && session.routeOutcomes === outcomes;
+        resolve();
+      }, stallMs);
     });
-    await Promise.race([this.session.waitForRoom(), stall]);
+    await Promise.race([session.waitForRoom(), stall]);
     clearTimeout(timer);
-    this.passedOver ||= !this.session.hasRoom() && Date.now() - this.lastOutcomeMs >= stallMs;
   }
 }
 
@@ -54,7 +52,7 @@ export class LineTargets {
     private readonly options: {
       readonly only: ModelRoute | undefined;
       readonly routes: ModelRoutes;
-      open(route: ModelRoute, target: () => LineTarget): DispatchSession;
+      open(route: ModelRoute): DispatchSession;
     },
   ) {
     this.single = options.only === undefined ? undefined : this.open(options.only);
@@ -111,10 +109,7 @@ export class LineTargets {
   }
 
   private open(route: ModelRoute): LineTarget {
-    const target: LineTarget = new LineTarget(
-      route,
-      this.options.open(route, () => target),
-    );
+    const target = new LineTarget(route, this.options.open(route));
     this.targets.set(route.model, target);
     return target;
   }

@@ -123,7 +123,7 @@ class Slice {
     this.targets = new LineTargets({
       only: input.only,
       routes: deps.routes,
-      open: (route, target) => this.openSession(route, target),
+      open: (route) => this.openSession(route),
     });
     this.writer = new SegmentWriter({
       budget: deps.budget,
@@ -136,14 +136,13 @@ class Slice {
     });
   }
 
-  private openSession(route: ModelRoute, target: () => LineTarget): DispatchSession {
+  private openSession(route: ModelRoute): DispatchSession {
     const { batch, ref } = this.open;
     return this.deps.dispatcher.open({
       batchId: ref.batchId,
       route,
       endpoint: batch.endpoint,
       onOutcome: (request, outcome) => {
-        target().onOutcome();
         this.onOutcome(request, outcome);
       },
       onGivenUp: ({ ordinal }, attempts) => {

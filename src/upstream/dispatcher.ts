@@ -47,6 +47,8 @@ export interface SessionOptions {
 export interface DispatchSession {
   /** Lines without an outcome. */
   readonly outstanding: number;
+  /** Lines that have had an outcome, of all sessions whose lines go where those of this one go. */
+  readonly routeOutcomes: number;
   /** Whether another line may be submitted; a session without lines always has room. */
   hasRoom(): boolean;
   /** Resolves when there is room, or when the session was drained or aborted. */

@@ -3,14 +3,18 @@ import type { BatchId } from '../domain/ids';
 /** Somebody of a batch who has something to be served, sometimes. */
 export interface Member<T> {
   readonly batchId: BatchId;
+  /** Different from that of every other member; of those of one batch, the lowest goes first. */
+  readonly rank: number;
   readonly isEmpty: boolean;
   /** The next to be served; `undefined` when there is none or it has to wait. */
   take(): T | undefined;
 }
 
 /**
- * Serves batches in turn, and the members of a batch in turn, so that a small batch is not stuck
- * behind a large one however many slices that has. Holds only members that are not empty.
+ * Serves batches in turn, so that a small batch is not stuck behind a large one however many slices
+ * that has; and the members of a batch one before the other. Slices that got on at the same pace
+ * would all be sealed at the same moment, while nothing is sent; and each would commit every second
+ * what little it has. Holds only members that are not empty.
  */
 export class FairQueue<T> {
   /** The order of the map is the order of turns. */
@@ -26,7 +30,8 @@ export class FairQueue<T> {
     if (members === undefined) {
       this.batches.set(member.batchId, [member]);
     } else if (!members.includes(member)) {
-      members.push(member);
+      const later = members.findIndex(({ rank }) => rank > member.rank);
+      members.splice(later === -1 ? members.length : later, 0, member);
     }
   }
 
@@ -36,9 +41,11 @@ export class FairQueue<T> {
       if (turns-- === 0) {
         return undefined;
       }
-      this.batches.delete(batchId);
-      const taken = takeInTurn(members);
-      if (members.length > 0) {
+      const taken = takeFirst(members);
+      if (members.length === 0) {
+        this.batches.delete(batchId);
+      } else if (this.batches.size > 1) {
+        this.batches.delete(batchId);
         this.batches.set(batchId, members);
       }
       if (taken !== undefined) {
@@ -49,12 +56,14 @@ export class FairQueue<T> {
   }
 }
 
-function takeInTurn<T>(members: Member<T>[]): T | undefined {
-  for (let turns = members.length; turns > 0; turns--) {
-    const member = members.shift();
-    const taken = member?.take();
-    if (member !== undefined && !member.isEmpty) {
-      members.push(member);
+function takeFirst<T>(members: Member<T>[]): T | undefined {
+  let at = 0;
+  for (let member = members[at]; member !== undefined; member = members[at]) {
+    const taken = member.take();
+    if (member.isEmpty) {
+      members.splice(at, 1);
+    } else {
+      at += 1;
     }
     if (taken !== undefined) {
       return taken;

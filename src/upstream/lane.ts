@@ -49,6 +49,7 @@ export class Lane implements SessionHost {
   private readonly isolation = new Isolation();
   private readonly pacing: Pacing;
   private readonly pool: ConnectionPool;
+  private opened = 0;
   private sent = 0;
   private inFlight = 0;
   private isPumpScheduled = false;
@@ -78,7 +79,8 @@ export class Lane implements SessionHost {
   open(options: SessionOptions): DispatchSession {
     const route = this.routeOf(options.route.upstreamModel);
     const path = pathAt(this.upstream, `/${options.endpoint.slice('/v1/'.length)}`);
-    return new LineSession(this, options, { route, path });
+    this.opened += 1;
+    return new LineSession(this, options, { route, path }, this.opened);
   }
 
   onReady(session: LineSession): void {

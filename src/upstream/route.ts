@@ -13,6 +13,7 @@ export interface RouteSending extends Sending {
  */
 export class Route {
   readonly breaker: CircuitBreaker;
+  private ended = 0;
   private succeeded = 0;
   private succeededWhenHeld = 0;
 
@@ -28,6 +29,11 @@ export class Route {
         options.onClose();
       },
     });
+  }
+
+  /** Outcomes of lines so far. */
+  get outcomes(): number {
+    return this.ended;
   }
 
   /** Answers with 2xx so far. */
@@ -46,6 +52,10 @@ export class Route {
   onSent(line: Line): RouteSending {
     const company = this.isolation.onSent(line, line.isSuspect);
     return { isTrial: this.breaker.onSent(), downs: this.breaker.downs, company };
+  }
+
+  onOutcome(): void {
+    this.ended += 1;
   }
 
   onSuccess(): void {

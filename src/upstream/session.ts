@@ -58,6 +58,8 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
     private readonly host: SessionHost,
     private readonly options: SessionOptions,
     readonly target: SessionTarget,
+    /** In the order in which the sessions of the lane were opened. */
+    readonly rank: number,
   ) {
     this.window = options.route.upstream.maxInFlight + queueLength;
   }
@@ -80,6 +82,10 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
 
   get isAborted(): boolean {
     return this.state === 'aborted';
+  }
+
+  get routeOutcomes(): number {
+    return this.target.route.outcomes;
   }
 
   hasRoom(): boolean {
@@ -134,6 +140,7 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
   /** A line in flight has its outcome. */
   settle(line: SessionLine, outcome: LineOutcome): void {
     this.inFlight -= 1;
+    this.target.route.onOutcome();
     this.options.onOutcome(line.request, outcome);
     this.afterLanding();
   }

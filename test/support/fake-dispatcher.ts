@@ -28,6 +28,8 @@ export class FakeDispatcher implements Dispatcher {
   readonly asked: LineRequest[] = [];
   readonly sessions: FakeSession[] = [];
   private readonly held: (() => void)[] = [];
+  /** Outcomes by model. */
+  private readonly outcomes = new Map<string, number>();
 
   constructor(
     /** Replaced by a test when the requests that follow shall end otherwise. */
@@ -36,8 +38,14 @@ export class FakeDispatcher implements Dispatcher {
   ) {}
 
   open(options: SessionOptions): DispatchSession {
+    const { model } = options.route;
+    const outcomesSoFar = (): number => this.outcomes.get(model) ?? 0;
     const session = new FakeSession(options, {
       outstandingMax: this.outstandingMax,
+      outcomesSoFar,
+      onOutcome: () => {
+        this.outcomes.set(model, outcomesSoFar() + 1);
+      },
       onSubmit: (request, finish) => {
         this.submit(request, finish);
       },
@@ -82,6 +90,8 @@ export class FakeDispatcher implements Dispatcher {
 
 interface SessionParts {
   readonly outstandingMax: number;
+  readonly outcomesSoFar: () => number;
+  readonly onOutcome: () => void;
   onSubmit(request: LineRequest, finish: (outcome: LineOutcome) => void): void;
 }
 
@@ -100,6 +110,10 @@ export class FakeSession implements DispatchSession {
     return this.lines.size;
   }
 
+  get routeOutcomes(): number {
+    return this.parts.outcomesSoFar();
+  }
+
   hasRoom(): boolean {
     return this.lines.size < this.parts.outstandingMax;
   }
@@ -115,6 +129,7 @@ export class FakeSession implements DispatchSession {
     this.lines.add(request);
     this.parts.onSubmit(request, (outcome) => {
       if (this.lines.delete(request)) {
+        this.parts.onOutcome();
         this.options.onOutcome(request, outcome);
         this.wake();
       }

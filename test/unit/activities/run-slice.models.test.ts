@@ -1,4 +1,5 @@
 /** Slices of batches whose lines name several models. */
+import { makeRequestId } from '../../../src/domain/ids';
 import type { ShardRef } from '../../../src/domain/workflow-contract';
 import type { LineRequest } from '../../../src/upstream/dispatcher';
 import { customIdOf, requestLine } from '../../support/batches';
@@ -82,6 +83,35 @@ test('a model that stalls is passed over, and its lines are left to the next sli
     counts: { completed: count, failed: 0 },
   });
 });
+
+test('a model whose server is busy with the lines of another slice is not passed over', async () => {
+  const count = 4 * inFlightMax;
+  const shard = await aMixedShard(count, (ordinal) => (ordinal % 2 === 0 ? 'small' : 'other'));
+  const elsewhere = count;
+  world.dispatcher.respond = (request) =>
+    modelIn(request) === 'small' && request.ordinal < elsewhere ? undefined : answered('1');
+  const slice = world.runSlice(shard);
+  for (let turn = 0; turn < 10; turn++) {
+    await seconds(10);
+    submitElsewhere(elsewhere + turn);
+  }
+  expect(world.dispatcher.asked.filter((asked) => modelIn(asked) === 'other').length).toBe(
+    inFlightMax,
+  );
+  world.dispatcher.respond = () => answered('1');
+  world.dispatcher.release();
+  expect(await slice).toMatchObject({ sealed: true, counts: { completed: count, failed: 0 } });
+});
+
+function submitElsewhere(ordinal: number): void {
+  const [options] = world.dispatcher.sessions.map((session) => session.options);
+  if (options === undefined) {
+    throw new Error('The slice of a test has no session');
+  }
+  const session = world.dispatcher.open({ ...options, onOutcome: () => undefined });
+  const requestId = makeRequestId(options.batchId, ordinal);
+  session.submit({ ordinal, requestId, body: Buffer.from('{"model":"small"}') });
+}
 
 test('lines whose model is served no more wait for the operator, the others do not', async () => {
   const shard = await aMixedShard(6, (ordinal) => (ordinal % 2 === 0 ? 'small' : 'other'));
