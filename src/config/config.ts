@@ -108,6 +108,7 @@ const workerSettings = {
   LONGHAUL_WORKER_ROLES: commaSeparated
     .default([...workerRoles])
     .pipe(z.array(z.enum(workerRoles)).min(1)),
+  LONGHAUL_INFERENCE_PROCESSES: count.max(64).default(1),
   LONGHAUL_WORKER_SLICES_MAX: z.coerce.number().int().min(1).max(256).default(16),
   LONGHAUL_WORKER_BYTES_MAX: z.coerce.number().int().min(33_554_432).default(268_435_456),
   LONGHAUL_OUTAGE_PATIENCE_MS: milliseconds(900_000),
@@ -176,6 +177,8 @@ export interface ApiConfig extends SharedConfig {
 
 export interface WorkerConfig extends SharedConfig {
   readonly roles: readonly WorkerRole[];
+  /** That run slices, this one included; all that follows is for each of them. */
+  readonly inferenceProcesses: number;
   /** Slices that run at a time on each of the two inference queues. */
   readonly slicesMax: number;
   /**
@@ -246,6 +249,7 @@ export function loadWorkerConfig(env: Environment): WorkerConfig {
   return Object.freeze({
     ...sharedConfig(read),
     roles: read.LONGHAUL_WORKER_ROLES,
+    inferenceProcesses: read.LONGHAUL_INFERENCE_PROCESSES,
     slicesMax: read.LONGHAUL_WORKER_SLICES_MAX,
     bytesMax: read.LONGHAUL_WORKER_BYTES_MAX,
     outagePatienceMs: read.LONGHAUL_OUTAGE_PATIENCE_MS,

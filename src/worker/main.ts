@@ -4,29 +4,41 @@
  * It owns SIGTERM and SIGINT, and nothing else does. The first one makes it commit and hand over; one
  * more changes nothing, because terminals and supervisors send several. It ends with 0 when everything
  * was handed over, with 1 when it has failed, or could not hand over in time: then others go on as
- * after a crash, and only what was in flight or not yet committed is asked again.
+ * after a crash, and only what was in flight or not yet committed is asked again. Where a setting asks
+ * for more processes that run slices, it is the one that starts and stops them, and it fails with them.
  */
 import { ConfigError, loadWorkerConfig, type WorkerConfig } from '../config/config';
 import { createLogger } from '../observability/logger';
-import { startWorker, type RunningWorker } from './worker';
+import { startInferenceProcesses } from './inference-processes';
+import { startWorker } from './worker';
 
 async function main(): Promise<void> {
   const config = readConfig();
   const logger = createLogger('longhaul-worker', config.logLevel);
-  let worker: RunningWorker | undefined = undefined;
+  // Until it is there, it waits for its servers, and has nothing to hand over.
+  let stopAll = (): void => process.exit(0);
   const stop = (signal: string): void => {
     logger.info({ signal }, 'worker is stopping');
-    if (worker === undefined) {
-      // It still waits for its servers, and has nothing to hand over.
-      process.exit(0);
-    }
-    worker.stop();
+    stopAll();
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  worker = await startWorker({ config, env: process.env, logger, pid: process.pid });
+  // The process that started this one is gone.
+  process.on('disconnect', () => {
+    stop('disconnect');
+  });
+  const worker = await startWorker({ config, env: process.env, logger, pid: process.pid });
+  const others = startInferenceProcesses(
+    __filename,
+    config.roles.includes('inference') ? config.inferenceProcesses - 1 : 0,
+    process.env,
+  );
+  stopAll = () => {
+    others.stop();
+    worker.stop();
+  };
   try {
-    await worker.stopped;
+    await Promise.all([worker.stopped, others.stopped]);
     logger.info('worker has stopped');
     // Nothing is left to do, whatever timers a library still holds.
     process.exit(0);

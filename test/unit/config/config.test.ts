@@ -68,6 +68,7 @@ describe('defaults', () => {
     expect(loadWorkerConfig(required)).toEqual({
       ...shared,
       roles: ['orchestrator', 'inference'],
+      inferenceProcesses: 1,
       slicesMax: 16,
       bytesMax: 268_435_456,
       outagePatienceMs: 900_000,
@@ -188,9 +189,10 @@ describe('a value that cannot be meant is refused', () => {
     check('LONGHAUL_UPLOAD_IDLE_TIMEOUT_MS', '2147483648');
   });
 
-  it('for bytes and slices', () => {
+  it('for bytes, slices and processes', () => {
     check('LONGHAUL_WORKER_BYTES_MAX', '1024', '64MB');
     check('LONGHAUL_WORKER_SLICES_MAX', '0', '257');
+    check('LONGHAUL_INFERENCE_PROCESSES', '0', '65', '1.5');
   });
 
   it('for roles', () => {
