@@ -4,13 +4,14 @@
  * Idempotent: the files' ids were fixed when the batch was created, the seals do not change, and so
  * a repeated run writes the same bytes to the same place. A shard whose sealed objects are damaged
  * is sealed anew first: intact-seals.ts.
- * Heartbeats every second with what it is doing.
- * Resumes from nothing: it starts again.
+ * Heartbeats every second with what it is doing, and with what it has begun.
+ * Resumes: a file that a dead worker has begun is gone on with, from the parts that the store has.
  * Never fails for good.
  *
  * Order: content before the file's record, both files before the batch's record, so that whoever
  * reads a terminal batch finds its files.
  */
+import { Context } from '@temporalio/activity';
 import type { BatchRecord, BatchResult } from '../src/domain/batch';
 import { isTerminal } from '../src/domain/batch';
 import { costOf } from '../src/domain/cost';
@@ -26,9 +27,21 @@ import { heartbeating } from './heartbeating';
 import { intactSeals } from './intact-seals';
 import { removeLedger } from './remove-batch';
 
+/** The details of a heartbeat. */
+interface FinalizeProgress {
+  step: string;
+  readonly shards: number;
+  /** By file: what the store wants to be told to go on with it. Workers of old did not say. */
+  readonly begun?: Partial<Record<FileKind, string>>;
+}
+
+type FileKind = 'output' | 'error';
+
 export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): Promise<void> {
   const { ref, shardCount } = input;
-  const progress = { step: 'reading seals', shards: shardCount };
+  const earlier = Context.current().info.heartbeatDetails as FinalizeProgress | undefined;
+  const begun = { ...earlier?.begun };
+  const progress: FinalizeProgress = { step: 'reading seals', shards: shardCount, begun };
   await heartbeating(progress, async () => {
     const [batch, end] = await Promise.all([deps.batches.get(ref), deps.batches.getEnd(ref)]);
     if (batch === undefined || end === undefined) {
@@ -45,7 +58,7 @@ export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): P
       return;
     }
     progress.step = 'writing files';
-    const files = await writeFiles(deps, batch, seals);
+    const files = await writeFiles({ deps, batch, begun }, seals);
     const result = {
       ...files,
       ...costOfBatch(deps, batch, files),
@@ -67,18 +80,20 @@ function costOfBatch(
   return price === undefined || usage === null ? {} : { cost: costOf(usage, price) };
 }
 
-async function writeFiles(
-  deps: ActivityDeps,
-  batch: BatchRecord,
-  seals: readonly Seal[],
-): Promise<BatchResult> {
+interface Finalizing {
+  readonly deps: ActivityDeps;
+  readonly batch: BatchRecord;
+  readonly begun: Partial<Record<FileKind, string>>;
+}
+
+async function writeFiles(finalizing: Finalizing, seals: readonly Seal[]): Promise<BatchResult> {
   const outputs = seals.flatMap(({ output }) => output ?? []);
   const errors = seals.flatMap((seal) => seal.errors ?? []);
-  const { output: outputId, error: errorId } = batch.resultFileIds;
+  const { output: outputId, error: errorId } = finalizing.batch.resultFileIds;
   const lineCount = [...outputs, ...errors].reduce((sum, object) => sum + object.lineCount, 0);
   return {
-    outputFileId: await writeFile(deps, batch, { id: outputId, kind: 'output', parts: outputs }),
-    errorFileId: await writeFile(deps, batch, { id: errorId, kind: 'error', parts: errors }),
+    outputFileId: await writeFile(finalizing, { id: outputId, kind: 'output', parts: outputs }),
+    errorFileId: await writeFile(finalizing, { id: errorId, kind: 'error', parts: errors }),
     requestCounts: {
       total: lineCount,
       completed: seals.reduce((sum, { counts }) => sum + counts.completed, 0),
@@ -90,11 +105,10 @@ async function writeFiles(
 
 /** The file's id; null, and no file, when it would have no line. */
 async function writeFile(
-  deps: ActivityDeps,
-  batch: BatchRecord,
+  { deps, batch, begun }: Finalizing,
   file: {
     readonly id: FileId;
-    readonly kind: 'output' | 'error';
+    readonly kind: FileKind;
     readonly parts: readonly SealedObject[];
   },
 ): Promise<FileId | null> {
@@ -103,7 +117,12 @@ async function writeFile(
   }
   const { content } = fileKeys(batch.projectId, file.id);
   const slices = file.parts.map(sliceOf);
-  const { sizeBytes } = await deps.store.concatenate(content, slices);
+  const { sizeBytes } = await deps.store.concatenate(content, slices, {
+    token: begun[file.kind],
+    onBegun: (token) => {
+      begun[file.kind] = token;
+    },
+  });
   const createdAt = nowSeconds(deps);
   if (await hasEnded(deps, batch)) {
     // Another run was faster. If the file is deleted by now, its bytes have just come back.

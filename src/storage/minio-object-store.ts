@@ -7,9 +7,9 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { Client } from 'minio';
+import type { Client } from 'minio';
 import type { StoreConfig } from '../config/config';
-import { concatenate, type ConcatenateCalls } from './concatenate';
+import { concatenate, type ConcatenateCalls, type StoredParts } from './concatenate';
 import { uploadStream, type PartRef, type StoredPart, type UploadRef } from './multipart-upload';
 import {
   assertRange,
@@ -22,12 +22,14 @@ import {
   type ObjectInfo,
   type ObjectSlice,
   type ObjectStore,
+  type Resumption,
   type StoredObject,
   type WriteCondition,
 } from './object-store';
 import { OutageWatch, type OutageListener } from './outage-watch';
 import { ResumingRead } from './resuming-read';
 import { collect, contentLength, etagOf, failureIn, fromMinio, unless } from './s3-answers';
+import { createClient, type S3Client } from './s3-client';
 import { listFolders, listKeys, type EntryPage, type EntryQuery } from './s3-listing';
 import { completionBody, crc32Of, multipartEtag } from './s3-parts';
 import { createTransport, type S3Transport } from './s3-transport';
@@ -94,7 +96,7 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   private readonly bucket: string;
   private readonly transports: readonly S3Transport[];
   private readonly transfers: StoreTimeouts;
-  private readonly client: Client;
+  private readonly client: S3Client;
   private readonly transferClient: Client;
   /** For bytes that go with a checksum: it does not hash them for the signature as well. */
   private readonly unsignedClient: Client;
@@ -163,9 +165,13 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     return await uploadStream(this, key, source);
   }
 
-  async concatenate(key: string, slices: readonly ObjectSlice[]): Promise<ObjectInfo> {
+  async concatenate(
+    key: string,
+    slices: readonly ObjectSlice[],
+    resumption?: Resumption,
+  ): Promise<ObjectInfo> {
     slices.forEach(assertRange);
-    return await concatenate(this, key, slices);
+    return await concatenate(this, key, slices, resumption);
   }
 
   async get(key: string): Promise<StoredObject | undefined> {
@@ -308,6 +314,15 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     });
   }
 
+  async storedParts({ key, uploadId }: UploadRef): Promise<StoredParts | undefined> {
+    return await this.call(`list the parts of an upload [key=${key}]`, async () => {
+      return await unless(['NoSuchUpload'], async () => {
+        const parts = await this.client.listParts(this.bucket, key, uploadId);
+        return new Map(parts.map(({ part, etag }) => [part, { etag }]));
+      });
+    });
+  }
+
   /** A repetition after a lost answer finds no upload, but the object that it became. */
   async complete(upload: UploadRef, parts: readonly StoredPart[]): Promise<ObjectInfo> {
     const { key } = upload;
@@ -433,20 +448,6 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
       };
     });
   }
-}
-
-function createClient(config: StoreConfig, transport: S3Transport): Client {
-  const url = new URL(config.endpoint);
-  return new Client({
-    endPoint: url.hostname.replace(/^\[|\]$/g, ''),
-    ...(url.port !== '' && { port: Number(url.port) }),
-    useSSL: url.protocol === 'https:',
-    accessKey: config.accessKey,
-    secretKey: config.secretKey,
-    region: config.region,
-    transport,
-    retryOptions: { disableRetry: true },
-  });
 }
 
 const absentCodes = ['NoSuchKey', 'NotFound'];

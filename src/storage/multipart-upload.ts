@@ -45,7 +45,6 @@ export interface MultipartCalls {
 }
 
 interface UploadOptions {
-  readonly check: PartCheck;
   readonly parallelMax: number;
   /** Called when a part fails, as nobody may be waiting for it at that moment. */
   readonly onFailure?: (error: unknown) => void;
@@ -57,20 +56,12 @@ export class MultipartUpload {
   private readonly tasks: TaskGroup;
   private partCount = 0;
 
-  private constructor(
+  constructor(
     private readonly calls: MultipartCalls,
     private readonly upload: UploadRef,
     options: UploadOptions,
   ) {
     this.tasks = new TaskGroup(options.parallelMax, options.onFailure);
-  }
-
-  static async begin(
-    calls: MultipartCalls,
-    key: string,
-    options: UploadOptions,
-  ): Promise<MultipartUpload> {
-    return new MultipartUpload(calls, await calls.begin(key, options.check), options);
   }
 
   /** Sends a part as soon as fewer than the allowed number are on their way. */
@@ -118,8 +109,7 @@ export async function uploadStream(
       const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
       sizeBytes += bytes.length;
       for (let rest = buffers.fill(bytes); rest.length > 0; rest = buffers.fill(rest)) {
-        upload ??= await MultipartUpload.begin(calls, key, {
-          check: 'crc32',
+        upload ??= new MultipartUpload(calls, await calls.begin(key, 'crc32'), {
           parallelMax: streamedPartsMax,
           onFailure: (error) => source.destroy(error as Error),
         });

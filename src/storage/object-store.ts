@@ -70,6 +70,14 @@ export interface ListPage<T> {
   readonly hasMore: boolean;
 }
 
+/** For a concatenation that is gone on with, instead of begun again, after its process has died. */
+export interface Resumption {
+  /** What `onBegun` was told for the same key, if it was; ignored where it is of no use. */
+  readonly token?: string | undefined;
+  /** Told, as soon as there is something to go on with, what a repetition has to be given. */
+  readonly onBegun: (token: string) => void;
+}
+
 export interface ObjectStore {
   /** Writes a small object. `undefined` when the condition did not hold. */
   put(key: string, bytes: Uint8Array, condition?: WriteCondition): Promise<ObjectInfo | undefined>;
@@ -84,7 +92,11 @@ export interface ObjectStore {
    *
    * @throws {@link StoreFault} and leaves nothing when a slice is missing.
    */
-  concatenate(key: string, slices: readonly ObjectSlice[]): Promise<ObjectInfo>;
+  concatenate(
+    key: string,
+    slices: readonly ObjectSlice[],
+    resumption?: Resumption,
+  ): Promise<ObjectInfo>;
   get(key: string): Promise<StoredObject | undefined>;
   /** `undefined` also when the range is not wholly inside the object. */
   getRange(key: string, range: CertainRange): Promise<Buffer | undefined>;

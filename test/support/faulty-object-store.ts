@@ -10,6 +10,7 @@ import {
   type ObjectInfo,
   type ObjectSlice,
   type ObjectStore,
+  type Resumption,
   type StoredObject,
 } from '../../src/storage/object-store';
 
@@ -34,6 +35,8 @@ export type Fate = 'works' | 'fails' | 'answer_lost' | 'lands_late';
  */
 export class FaultyObjectStore implements ObjectStore {
   readonly calls: StoreCall[] = [];
+  /** What each concatenation was given to go on with; each is said to have begun. */
+  readonly resumptions: { readonly key: string; readonly token: string | undefined }[] = [];
   /** Given what is to be done for a call that lands late. */
   landLater: (land: () => Promise<unknown>, call: StoreCall) => void = () => {
     throw new Error('This test does not say when a call lands');
@@ -60,7 +63,13 @@ export class FaultyObjectStore implements ObjectStore {
     );
   }
 
-  async concatenate(key: string, slices: readonly ObjectSlice[]): Promise<ObjectInfo> {
+  async concatenate(
+    key: string,
+    slices: readonly ObjectSlice[],
+    resumption?: Resumption,
+  ): Promise<ObjectInfo> {
+    this.resumptions.push({ key, token: resumption?.token });
+    resumption?.onBegun(`begun ${key}`);
     return await this.call(
       { name: 'concatenate', key },
       async () => await this.memory.concatenate(key, slices),

@@ -8,7 +8,10 @@ import { firstLineOf, TcpProxy } from './tcp-proxy';
 export class LossyProxy extends TcpProxy {
   /** How many answers were lost. */
   lostCount = 0;
+  /** First lines of the requests that were passed on. */
+  readonly requests: string[] = [];
   private pattern: RegExp | undefined;
+  private cutPattern: RegExp | undefined;
   private garbledPattern: RegExp | undefined;
 
   get endpoint(): string {
@@ -18,6 +21,11 @@ export class LossyProxy extends TcpProxy {
   /** The next answer to a request whose first line matches is lost, with its connection. */
   loseAnswerTo(pattern: RegExp): void {
     this.pattern = pattern;
+  }
+
+  /** Breaks every connection at the next request whose first line matches, which is not passed on. */
+  cutAt(pattern: RegExp): void {
+    this.cutPattern = pattern;
   }
 
   /** The next request whose first line matches has another byte in its body, which must be large. */
@@ -34,6 +42,14 @@ export class LossyProxy extends TcpProxy {
     let isGarbled = false;
     client.on('data', (chunk: Buffer) => {
       const firstLine = firstLineOf(chunk);
+      if (this.cutPattern?.test(firstLine) === true) {
+        this.cutPattern = undefined;
+        this.cut();
+        return;
+      }
+      if (/ HTTP\/1\.1$/.test(firstLine)) {
+        this.requests.push(firstLine);
+      }
       if (this.pattern?.test(firstLine) === true) {
         this.pattern = undefined;
         isLost = true;

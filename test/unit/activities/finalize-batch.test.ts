@@ -1,11 +1,12 @@
 import type { EndReason } from '../../../src/domain/batch';
-import { makeRequestId } from '../../../src/domain/ids';
+import { makeRequestId, type FileId } from '../../../src/domain/ids';
 import { batchKeys, fileKeys } from '../../../src/domain/object-keys';
 import { noUsage } from '../../../src/domain/usage';
 import type { BatchRef, ShardRef } from '../../../src/domain/workflow-contract';
 import { StoreFault } from '../../../src/storage/object-store';
 import {
   ActivityWorld,
+  anEnvironment,
   createBatch,
   createRunningBatch,
   endBatch,
@@ -257,6 +258,61 @@ describe('finalizing again', () => {
     await finalize(ref);
     expect(await world.deps.files.get(projectId, outputId, createdAt)).toMatchObject({ createdAt });
     expect((await recordOf(world, ref)).completedAt).toBe(createdAt + 60);
+  });
+});
+
+describe('after the worker died', () => {
+  const contentOf = (id: FileId): string => fileKeys(projectId, id).content;
+
+  /** Both files have lines. */
+  async function aBatchWithErrors(): Promise<BatchRef> {
+    world.dispatcher.respond = ({ ordinal }) =>
+      answered('{}', { status: ordinal === 1 ? 400 : 200 });
+    return (await aFinishedBatch(3)).ref;
+  }
+
+  async function finalizeFrom(ref: BatchRef, heartbeatDetails?: unknown): Promise<unknown> {
+    const environment = anEnvironment({ attempt: 2, heartbeatDetails });
+    let heard: unknown;
+    environment.on('heartbeat', (details: unknown) => {
+      heard = details;
+    });
+    await world.run(async (control) => {
+      await control.finalizeBatch({ ref, shardCount: 1 });
+    }, environment);
+    return heard;
+  }
+
+  it('says in its heartbeat which files it has begun, also those of earlier attempts', async () => {
+    const ref = await aBatchWithErrors();
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+    world.store.fateOf = ({ name, key }) => {
+      if (name === 'concatenate' && key === contentOf(errorId)) {
+        jest.advanceTimersByTime(1_000);
+      }
+      return 'works';
+    };
+    const heard = await finalizeFrom(ref, { begun: { output: 'earlier' } }).finally(() => {
+      jest.useRealTimers();
+    });
+    expect(heard).toMatchObject({
+      step: 'writing files',
+      begun: { output: `begun ${contentOf(outputId)}`, error: `begun ${contentOf(errorId)}` },
+    });
+  });
+
+  it.each([
+    ['has said nothing', undefined, undefined],
+    ['is of an older version', { step: 'writing files', shards: 1 }, undefined],
+    ['had begun the output', { begun: { output: 'the output' } }, 'the output'],
+  ])('goes on with what the attempt before %s', async (_, details, token) => {
+    const ref = await aBatchWithErrors();
+    await finalizeFrom(ref, details);
+    expect(world.store.resumptions).toEqual([
+      { key: contentOf(outputId), token },
+      { key: contentOf(errorId), token: undefined },
+    ]);
+    expect(await recordOf(world, ref)).toMatchObject({ status: 'completed' });
   });
 });
 
