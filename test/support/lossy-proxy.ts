@@ -47,7 +47,7 @@ export class LossyProxy extends TcpProxy {
         this.cut();
         return;
       }
-      if (/ HTTP\/1\.1$/.test(firstLine)) {
+      if (firstLine.endsWith(' HTTP/1.1')) {
         this.requests.push(firstLine);
       }
       if (this.pattern?.test(firstLine) === true) {

@@ -1,6 +1,6 @@
 /** Objects made of slices of others. */
 import { randomBytes } from 'node:crypto';
-import { StoreFault, type ObjectSlice } from '../../../src/storage/object-store';
+import { StoreFault, type ObjectSlice, type Resumption } from '../../../src/storage/object-store';
 import { digest, MIB, readAll, type Subject } from './support';
 
 export function describeConcatenation(subject: Subject): void {
@@ -15,8 +15,8 @@ export function describeConcatenation(subject: Subject): void {
       }
     });
 
-    async function join(slices: readonly ObjectSlice[]): Promise<string> {
-      await subject.store.concatenate(`${subject.prefix}joined`, slices);
+    async function join(slices: readonly ObjectSlice[], resumption?: Resumption): Promise<string> {
+      await subject.store.concatenate(`${subject.prefix}joined`, slices, resumption);
       return digest(await readAll(subject.store, `${subject.prefix}joined`));
     }
 
@@ -35,7 +35,7 @@ export function describeConcatenation(subject: Subject): void {
     it('strings them together in the opposite order', async () => {
       const order = sizes.map((_, index) => index).reverse();
       const expected = Buffer.concat(order.map((index) => sources[index] ?? Buffer.alloc(0)));
-      expect(await join(order.map(wholeOf))).toBe(digest(expected));
+      expect(await join(order.map((index) => wholeOf(index)))).toBe(digest(expected));
     });
 
     it('takes slices from the middle of objects', async () => {
@@ -60,6 +60,19 @@ export function describeConcatenation(subject: Subject): void {
       expect(await subject.store.concatenate(`${subject.prefix}joined`, slices)).toEqual(first);
     });
 
+    it('makes the same of whatever it is told to go on with', async () => {
+      const slices = [wholeOf(6), wholeOf(1), wholeOf(9)];
+      const tokens = ['', 'nonsense', 'non sense'];
+      const onBegun = (token: string): void => {
+        tokens.push(token);
+      };
+      const expected = await join(slices, { onBegun });
+      await join(slices.toReversed(), { onBegun });
+      for (const token of tokens) {
+        expect(await join(slices, { token, onBegun: () => undefined })).toBe(expected);
+      }
+    });
+
     it('takes an object that is larger than one copied part', async () => {
       const large = randomBytes(65 * MIB + 1);
       const key = `${subject.prefix}large`;
@@ -79,7 +92,9 @@ export function describeConcatenation(subject: Subject): void {
       ['many small objects', Array.from({ length: 40 }, () => 8), 280],
     ] as const)('makes an object of %s', async (_, indices, sizeBytes) => {
       const expected = indices.map((index) => sources[index] ?? Buffer.alloc(0));
-      expect(await join(indices.map(wholeOf))).toBe(digest(Buffer.concat(expected)));
+      expect(await join(indices.map((index) => wholeOf(index)))).toBe(
+        digest(Buffer.concat(expected)),
+      );
       expect((await subject.store.head(`${subject.prefix}joined`))?.sizeBytes).toBe(sizeBytes);
     });
 
