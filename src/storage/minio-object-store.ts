@@ -7,7 +7,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import type { Client } from 'minio';
+import { Client } from 'minio';
 import type { StoreConfig } from '../config/config';
 import { concatenate, type ConcatenateCalls, type StoredParts } from './concatenate';
 import { uploadStream, type PartRef, type StoredPart, type UploadRef } from './multipart-upload';
@@ -28,10 +28,23 @@ import {
 } from './object-store';
 import { OutageWatch, type OutageListener } from './outage-watch';
 import { ResumingRead } from './resuming-read';
-import { collect, contentLength, etagOf, failureIn, fromMinio, unless } from './s3-answers';
-import { createClient, type S3Client } from './s3-client';
+import {
+  absentCodes,
+  collect,
+  contentLength,
+  etagOf,
+  failureIn,
+  fromMinio,
+  unless,
+} from './s3-answers';
+import {
+  conditionHeaders,
+  readHeaders,
+  refusedConditions,
+  type ReadRequest,
+} from './s3-conditions';
 import { listFolders, listKeys, type EntryPage, type EntryQuery } from './s3-listing';
-import { completionBody, crc32Of, multipartEtag } from './s3-parts';
+import { completionBody, copySourceHeaders, crc32Of, multipartEtag, uploadQuery } from './s3-parts';
 import { createTransport, type S3Transport } from './s3-transport';
 import { StoreRefusal, withRetry } from './store-retry';
 
@@ -85,12 +98,6 @@ export function createMinioObjectStore(
 }
 
 type Attempt<T> = (attemptNumber: number) => Promise<T>;
-
-/** A read of a whole object or of a range, with the offset of the first byte that is wanted. */
-interface ReadRequest {
-  readonly range?: ByteRange;
-  readonly etag?: string | undefined;
-}
 
 class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   private readonly bucket: string;
@@ -205,10 +212,7 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     const what = `read an object [key=${key}]`;
     const open = async (request: ReadRequest): Promise<IncomingMessage | undefined> =>
       await this.openResponse(this.readClient, key, request);
-    const first = await this.call(
-      what,
-      async () => await open(range === undefined ? {} : { range }),
-    );
+    const first = await this.call(what, async () => await open({ range }));
     if (first === undefined) {
       return undefined;
     }
@@ -295,12 +299,7 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   }
 
   async copyPart({ key, uploadId, partNumber }: PartRef, source: ObjectSlice): Promise<StoredPart> {
-    const path = [this.bucket, ...source.key.split('/')].map(encodeURIComponent).join('/');
-    const headers = {
-      'x-amz-copy-source': `/${path}`,
-      'x-amz-copy-source-range': `bytes=${source.offset}-${source.offset + source.length - 1}`,
-      ...(source.etag !== undefined && { 'x-amz-copy-source-if-match': `"${source.etag}"` }),
-    };
+    const headers = copySourceHeaders(this.bucket, source);
     const what = `copy part ${partNumber} [key=${key}, from=${source.key}]`;
     return await this.transfer(what, async () => {
       const { etag } = await this.transferClient.uploadPart({
@@ -400,12 +399,9 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   private async openResponse(
     client: Client,
     key: string,
-    { range, etag }: ReadRequest,
+    read: ReadRequest,
   ): Promise<IncomingMessage | undefined> {
-    const headers = {
-      ...(range && { range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
-      ...(etag !== undefined && { 'if-match': `"${etag}"` }),
-    };
+    const headers = readHeaders(read);
     const options = { method: 'GET', bucketName: this.bucket, objectName: key, headers };
     const response = await unless(
       [...absentCodes, 'InvalidRange', 'PreconditionFailed'],
@@ -413,7 +409,7 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
         return await client.makeRequestAsync(options, '', [200, 206]);
       },
     );
-    if (response && range && contentLength(response) !== range.length) {
+    if (response && read.range && contentLength(response) !== read.range.length) {
       response.on('error', () => undefined).destroy();
       return undefined;
     }
@@ -450,24 +446,25 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   }
 }
 
-const absentCodes = ['NoSuchKey', 'NotFound'];
-
-function refusedConditions(condition: WriteCondition | undefined): readonly string[] {
-  if (condition === undefined) {
-    return [];
+/** The client can list parts, and keeps it to itself. */
+class S3Client extends Client {
+  override async listParts(
+    ...upload: Parameters<Client['listParts']>
+  ): ReturnType<Client['listParts']> {
+    return await super.listParts(...upload);
   }
-  return 'ifAbsent' in condition ? ['PreconditionFailed'] : ['PreconditionFailed', ...absentCodes];
 }
 
-function conditionHeaders(condition: WriteCondition | undefined): Record<string, string> {
-  if (condition === undefined) {
-    return {};
-  }
-  return 'ifAbsent' in condition
-    ? { 'if-none-match': '*' }
-    : { 'if-match': `"${condition.ifEtag}"` };
-}
-
-function uploadQuery({ uploadId }: UploadRef): string {
-  return `uploadId=${encodeURIComponent(uploadId)}`;
+function createClient(config: StoreConfig, transport: S3Transport): S3Client {
+  const url = new URL(config.endpoint);
+  return new S3Client({
+    endPoint: url.hostname.replace(/^\[|\]$/g, ''),
+    ...(url.port !== '' && { port: Number(url.port) }),
+    useSSL: url.protocol === 'https:',
+    accessKey: config.accessKey,
+    secretKey: config.secretKey,
+    region: config.region,
+    transport,
+    retryOptions: { disableRetry: true },
+  });
 }

@@ -2,6 +2,9 @@
 import type { IncomingMessage } from 'node:http';
 import { StoreRefusal } from './store-retry';
 
+/** There is no such object. */
+export const absentCodes = ['NoSuchKey', 'NotFound'];
+
 /** The call's result; `undefined` when the store refuses it with one of the codes. */
 export async function unless<T>(
   codes: readonly string[],

@@ -1,13 +1,28 @@
 /** What S3 wants in its calls for uploads in parts. */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import type { StoredPart } from './multipart-upload';
+import type { StoredPart, UploadRef } from './multipart-upload';
+import type { ObjectSlice } from './object-store';
 
 /** As `x-amz-checksum-crc32` has it: four bytes, big-endian, in Base64. */
 export function crc32Of(bytes: Buffer): string {
   const checksum = Buffer.alloc(4);
   checksum.writeUInt32BE(crc32(bytes));
   return checksum.toString('base64');
+}
+
+export function uploadQuery({ uploadId }: UploadRef): string {
+  return `uploadId=${encodeURIComponent(uploadId)}`;
+}
+
+/** Of UploadPartCopy: the store refuses a source that is another object by now. */
+export function copySourceHeaders(bucket: string, source: ObjectSlice): Record<string, string> {
+  const path = [bucket, ...source.key.split('/')].map(encodeURIComponent).join('/');
+  return {
+    'x-amz-copy-source': `/${path}`,
+    'x-amz-copy-source-range': `bytes=${source.offset}-${source.offset + source.length - 1}`,
+    ...(source.etag !== undefined && { 'x-amz-copy-source-if-match': `"${source.etag}"` }),
+  };
 }
 
 /** The body of CompleteMultipartUpload. */
