@@ -47,6 +47,7 @@ interface ActivitySettings {
   /** Of the deployment; a project's record may say otherwise. */
   readonly limits: ProjectLimits;
   readonly mixedModels: 'refuse' | 'allow';
+  readonly requestOrder: 'input' | 'prefix';
   readonly sliceDurationMs: number;
   readonly cancelGraceMs: number;
   readonly shutdownGraceMs: number;

@@ -39,6 +39,7 @@ import {
   type PlannedShard,
 } from './open-shard';
 import type { ShardProgress } from './progress-reporter';
+import { inPrefixOrder } from './prefix-order';
 import { answeredLine, failedLine } from './result-line';
 import { SegmentWriter } from './segment-writer';
 import { unansweredLines, type UnansweredLine } from './unanswered-lines';
@@ -194,7 +195,7 @@ class Slice {
   }
 
   private async takeUnanswered(): Promise<void> {
-    for await (const lines of unansweredLines(this.deps, this.open)) {
+    for await (const lines of this.linesToSend()) {
       for (const line of lines) {
         const target = this.targets.of(line.body);
         if (target === undefined) {
@@ -208,6 +209,12 @@ class Slice {
         }
       }
     }
+  }
+
+  private linesToSend(): AsyncGenerator<readonly UnansweredLine[]> {
+    const { budget, settings } = this.deps;
+    const lines = unansweredLines(this.deps, this.open);
+    return settings.requestOrder === 'prefix' ? inPrefixOrder(lines, budget) : lines;
   }
 
   private get isStopped(): boolean {

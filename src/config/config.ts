@@ -113,6 +113,7 @@ const workerSettings = {
   LONGHAUL_WORKER_BYTES_MAX: z.coerce.number().int().min(33_554_432).default(268_435_456),
   LONGHAUL_OUTAGE_PATIENCE_MS: milliseconds(900_000),
   LONGHAUL_MIXED_MODELS: z.enum(['refuse', 'allow']).default('refuse'),
+  LONGHAUL_REQUEST_ORDER: z.enum(['input', 'prefix']).default('input'),
   LONGHAUL_SLICE_DURATION_MS: milliseconds(300_000),
   LONGHAUL_CANCEL_GRACE_MS: milliseconds(30_000),
   LONGHAUL_SHUTDOWN_GRACE_MS: milliseconds(10_000),
@@ -190,6 +191,8 @@ export interface WorkerConfig extends SharedConfig {
   readonly outagePatienceMs: number;
   /** Whether the lines of one file may name several models. */
   readonly mixedModels: 'refuse' | 'allow';
+  /** In which the lines of a shard are sent: that of the file, or those that begin alike together. */
+  readonly requestOrder: 'input' | 'prefix';
   readonly sliceDurationMs: number;
   /** How long requests in flight may go on after their batch was cancelled or has expired. */
   readonly cancelGraceMs: number;
@@ -254,6 +257,7 @@ export function loadWorkerConfig(env: Environment): WorkerConfig {
     bytesMax: read.LONGHAUL_WORKER_BYTES_MAX,
     outagePatienceMs: read.LONGHAUL_OUTAGE_PATIENCE_MS,
     mixedModels: read.LONGHAUL_MIXED_MODELS,
+    requestOrder: read.LONGHAUL_REQUEST_ORDER,
     sliceDurationMs: read.LONGHAUL_SLICE_DURATION_MS,
     cancelGraceMs: read.LONGHAUL_CANCEL_GRACE_MS,
     shutdownGraceMs: read.LONGHAUL_SHUTDOWN_GRACE_MS,

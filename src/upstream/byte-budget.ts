@@ -17,6 +17,10 @@ export class ByteBudget {
     return this.held < this.bytesMax;
   }
 
+  isHalfUsed(): boolean {
+    return this.held >= this.bytesMax / 2;
+  }
+
   add(bytes: number): void {
     this.held += bytes;
   }

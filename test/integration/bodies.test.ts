@@ -1,11 +1,13 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
 import { clientOf, createBatch, waitForEnd } from '../../scripts/local/batches';
 import { startStack, type Stack } from '../../scripts/local/stack';
+import { checkedResults } from '../support/result-checks';
 
 /** Numbers that no double holds, a key that occurs twice, escapes that nobody would print again. */
 const answer =
@@ -33,13 +35,19 @@ beforeAll(async () => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   stateDir = mkdtempSync(join(tmpdir(), 'longhaul-test-'));
+  const path = join(stateDir, 'upstreams.yaml');
+  const upstream = {
+    name: 'collects-bodies',
+    base_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    // So that requests arrive in the order in which they are sent.
+    max_in_flight: 1,
+    models: ['plain', { name: 'alias', upstream_name: 'org/Real-Model' }],
+  };
+  writeFileSync(path, stringify({ upstreams: [upstream] }));
   stack = await startStack({
-    stateDir,
-    upstream: {
-      kind: 'server',
-      baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
-      models: [{ name: 'plain' }, { name: 'alias', upstreamName: 'org/Real-Model' }],
-    },
+    stateDir: join(stateDir, 'stack'),
+    upstream: { kind: 'file', path },
+    workerEnv: { LONGHAUL_REQUEST_ORDER: 'prefix' },
   });
 }, 120_000);
 
@@ -81,3 +89,32 @@ describe('bodies pass byte for byte', () => {
     expect(bodies.at(-1)).toBe(body.replace('"alias"', '"org/Real-Model"'));
   });
 });
+
+test('requests with equal leading messages arrive one after another; the output is in input order', async () => {
+  const subjects = ['law', 'art', 'music'];
+  const lines = Array.from({ length: 90 }, (_, ordinal) =>
+    lineAbout(subjects[ordinal % 3], ordinal),
+  );
+  const from = bodies.length;
+  const client = clientOf(stack);
+  const batch = await waitForEnd(client, (await createBatch(client, lines)).id);
+  const arrived = bodies.slice(from).map((body) => /You know (\w+)/.exec(body)?.[1]);
+  expect(arrived).toEqual(
+    ['art', 'law', 'music'].flatMap((subject) => Array<string>(30).fill(subject)),
+  );
+  expect((await checkedResults(client, batch, lines)).output).toHaveLength(lines.length);
+});
+
+function lineAbout(subject: string | undefined, ordinal: number): string {
+  const messages = [
+    { role: 'system', content: `You know ${subject ?? 'nothing'}.` },
+    { role: 'user', content: `Question ${ordinal}` },
+  ];
+  const body = { model: 'plain', messages };
+  return JSON.stringify({
+    custom_id: `${ordinal}`,
+    method: 'POST',
+    url: '/v1/chat/completions',
+    body,
+  });
+}

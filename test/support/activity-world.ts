@@ -124,6 +124,7 @@ export class ActivityWorld {
       settings: {
         limits,
         mixedModels: 'refuse',
+        requestOrder: 'input',
         sliceDurationMs: 300_000,
         cancelGraceMs: 30_000,
         shutdownGraceMs: 10_000,

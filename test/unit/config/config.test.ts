@@ -73,6 +73,7 @@ describe('defaults', () => {
       bytesMax: 268_435_456,
       outagePatienceMs: 900_000,
       mixedModels: 'refuse',
+      requestOrder: 'input',
       sliceDurationMs: 300_000,
       cancelGraceMs: 30_000,
       shutdownGraceMs: 10_000,
