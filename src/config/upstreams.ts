@@ -7,7 +7,7 @@
  *       - name: gpu-1
  *         base_url: http://10.0.0.5:8000/v1
  *         api_key_env: GPU_1_KEY          # optional: the variable that holds the key
- *         max_in_flight: 64               # optional
+ *         max_in_flight: 64               # optional: a ceiling
  *         request_timeout_seconds: 600    # optional
  *         endpoints: [/v1/embeddings]     # optional: what its models serve
  *         models:
@@ -23,6 +23,9 @@ import { z } from 'zod';
 import type { Price } from '../domain/cost';
 import { defaultEndpoints, endpoints, type Endpoint } from '../domain/endpoints';
 import { ConfigError, type Environment } from './config';
+
+/** Connections that one process can serve well. */
+const inFlightMax = 1_024;
 
 const endpointsSchema = z.array(z.enum(endpoints)).min(1);
 const amountSchema = z.number().min(0).max(1_000_000);
@@ -53,7 +56,7 @@ const upstreamSchema = z.strictObject({
   name: z.string().regex(/^[\w.-]{1,64}$/, 'letters, digits, dots, hyphens, at most 64'),
   base_url: z.url({ protocol: /^https?$/ }),
   api_key_env: z.string().min(1).optional(),
-  max_in_flight: z.number().int().min(1).max(1_024).default(64),
+  max_in_flight: z.number().int().min(1).max(inFlightMax).default(inFlightMax),
   request_timeout_seconds: z.number().positive().max(86_400).default(600),
   endpoints: endpointsSchema.default([...defaultEndpoints]),
   models: z.array(modelSchema).min(1),
@@ -73,7 +76,7 @@ export interface UpstreamConfig {
   /** Without a final slash; its path stands in place of `/v1` in an endpoint. */
   readonly baseUrl: string;
   readonly apiKey: string | undefined;
-  /** Requests that one process keeps in flight at most. */
+  /** Requests that one process keeps in flight at most; how many it does keep, it finds out. */
   readonly maxInFlight: number;
   readonly requestTimeoutMs: number;
 }

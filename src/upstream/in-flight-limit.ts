@@ -1,22 +1,63 @@
-/** What any server that batches requests can have in hand at a time. */
-const silentLimit = 16;
-
 /**
- * How many requests an upstream gets at a time: the configured maximum until it says that this is
- * too much, then half as many for each round of refusals, growing back with its answers — quickly
- * to half of what was too much, one for each full round above that (as TCP does, RFC 5681).
- * Without this, an upstream with a small rate limit would refuse the same lines again and again
+ * How many requests an upstream gets at a time. Nobody has to know how many it can use: the limit
+ * follows what is measured ({@link CapacitySearch}) and what is refused.
+ *
+ * - It is raised little by little, within a part of the time that an answer takes, so that an
+ *   upstream which refuses what is too much has to refuse one request, and not hundreds.
+ * - A refusal after a calm time shows how many the upstream accepts: as many as are in flight.
+ * - A refusal sooner means that it is overloaded: the limit is cut by 30 % for each round of them, as
+ *   TCP does (CUBIC, RFC 9438).
+ *
+ * Without that, an upstream with a small rate limit would refuse the same lines again and again
  * until they had no attempt left.
  */
+import { CapacitySearch } from './capacity-search';
+import type { Clock } from './clock';
+import { ThroughputSample, type Completion } from './throughput-sample';
+
+export interface InFlightLimitOptions {
+  readonly clock: Clock;
+  readonly max: number;
+  onRaise(): void;
+}
+
+/** Where a failed request stood in the order of sending. */
+export interface SendOrder {
+  readonly number: number;
+  /** Requests sent so far. */
+  readonly sent: number;
+  /** Requests that are still in flight. */
+  readonly inFlight: number;
+}
+
+/** What any server that batches requests can have in hand at a time. */
+const silentLimit = 16;
+/** Reached within `startMs` if nothing speaks against it. */
+const startLimit = 64;
+const startMs = 500;
+const cut = 0.7;
+const raiseTickMsMin = 2;
+
 export class InFlightLimit {
   private limit: number;
-  private threshold: number;
+  private readonly search: CapacitySearch;
+  private sample: ThroughputSample | undefined;
+  /** The first sample may count all requests. */
+  private sentBefore: number | undefined = 0;
+  private cancelRaise: (() => void) | undefined;
+  private latencyMs = 0;
+  private latencies = 0;
   private lastShrinkAt = -1;
-  private hasSucceeded = false;
+  private least = 1;
+  private answers = 0;
+  private answersToCalm = 1;
 
-  constructor(private readonly max: number) {
-    this.limit = max;
-    this.threshold = max;
+  constructor(private readonly options: InFlightLimitOptions) {
+    const { max } = options;
+    const min = Math.min(max, silentLimit);
+    this.limit = min;
+    this.search = new CapacitySearch({ start: Math.min(max, startLimit), min, max });
+    this.raise(startMs);
   }
 
   /** At least 1. */
@@ -24,43 +65,118 @@ export class InFlightLimit {
     return Math.floor(this.limit);
   }
 
-  onSuccess(): void {
-    this.hasSucceeded = true;
-    if (this.limit < this.max) {
-      const step = this.limit < this.threshold ? 1 : 1 / this.limit;
-      this.limit = Math.min(this.max, this.limit + step);
+  onSuccess(completion: Completion): void {
+    this.answers += 1;
+    this.latencies = Math.min(16, this.latencies + 1);
+    this.latencyMs += (completion.latencyMs - this.latencyMs) / this.latencies;
+    if (this.limit !== this.search.level || completion.inFlight > this.limit + 1) {
+      return;
+    }
+    this.sentBefore ??= completion.sent;
+    this.sample ??= new ThroughputSample(this.limit, this.sentBefore);
+    const { sample } = this;
+    sample.add(completion);
+    const found = sample.result(this.search.isCoarse);
+    if (found !== undefined) {
+      this.forgetSample();
+      if (sample.isFilled) {
+        this.search.onMeasured(found);
+        this.follow();
+      }
     }
   }
 
-  /**
-   * Refusals of requests that were sent before the limit last shrank say nothing about the smaller
-   * one. Returns whether this one does.
-   *
-   * @param sentAt number of the refused request, in the order of sending.
-   * @param sentCount requests sent so far.
-   */
-  onCongestion(sentAt: number, sentCount: number): boolean {
-    if (sentAt <= this.lastShrinkAt) {
-      return false;
+  /** Returns whether the upstream is overloaded, which it is not by a request that is one too many. */
+  onRefusal(order: SendOrder): boolean {
+    const { isNews, isCalm } = this.note(order, 1);
+    if (isNews && !isCalm) {
+      this.restart();
+    } else {
+      this.ease(order.inFlight);
     }
-    this.lastShrinkAt = sentCount;
-    this.threshold = Math.max(1, this.limit / 2);
-    this.limit = this.threshold;
-    this.hasSucceeded = false;
-    return true;
+    return isNews && !isCalm;
   }
 
   /**
-   * The same for a request that was not answered in time. If none at all was answered since the limit
-   * last shrank, it may be the requests themselves: the limit then does not fall below 16, lest a
-   * hundred requests that never end wait for each other, one by one.
+   * The same for a request that was not answered in time. One among many that were answered says
+   * nothing of the upstream. If none at all was answered since the limit last shrank, it may be the
+   * requests themselves: the limit then does not fall below 16, lest a hundred requests that never
+   * end wait for each other, one by one.
    */
-  onTimeout(sentAt: number, sentCount: number): boolean {
-    const { hasSucceeded } = this;
-    const isNews = this.onCongestion(sentAt, sentCount);
-    if (isNews && !hasSucceeded) {
-      this.limit = Math.max(this.limit, Math.min(this.max, silentLimit));
+  onTimeout(order: SendOrder): boolean {
+    const least = this.answers === 0 ? Math.min(this.options.max, silentLimit) : 1;
+    const { isNews, isCalm } = this.note(order, least);
+    if (isNews && !isCalm) {
+      this.restart();
     }
-    return isNews;
+    return isNews && !isCalm;
+  }
+
+  /** Stops the timer. */
+  close(): void {
+    this.cancelRaise?.();
+    this.cancelRaise = undefined;
+  }
+
+  /** What was sent before the limit last shrank says nothing about the smaller one. */
+  private note(
+    { number, sent }: SendOrder,
+    least: number,
+  ): { readonly isNews: boolean; readonly isCalm: boolean } {
+    const isNews = number > this.lastShrinkAt;
+    const isCalm = this.answers >= this.answersToCalm;
+    if (isNews) {
+      this.lastShrinkAt = sent;
+      this.least = Math.max(least, this.limit * cut);
+      this.answersToCalm = this.limit;
+      this.answers = 0;
+    }
+    return { isNews, isCalm };
+  }
+
+  private ease(accepted: number): void {
+    const level = Math.max(this.least, Math.min(this.limit, accepted));
+    if (level < this.search.level) {
+      this.search.onWall(level);
+      this.follow();
+    }
+  }
+
+  private restart(): void {
+    this.search.restart(this.least);
+    this.follow();
+  }
+
+  private follow(): void {
+    const { level } = this.search;
+    if (level !== this.limit) {
+      this.forgetSample();
+    }
+    this.close();
+    if (level > this.limit) {
+      // A small step is a probe, which may meet a wall.
+      this.raise(level > this.limit * 1.2 ? this.latencyMs / 4 : this.latencyMs);
+    } else {
+      this.limit = level;
+    }
+  }
+
+  private raise(durationMs: number): void {
+    const to = this.search.level;
+    const tickMs = Math.max(raiseTickMsMin, durationMs / 64);
+    const step = (to - this.limit) * Math.min(1, tickMs / durationMs);
+    const tick = (): void => {
+      this.limit = Math.min(to, this.limit + step);
+      this.cancelRaise = this.limit < to ? this.options.clock.after(tickMs, tick) : undefined;
+      this.options.onRaise();
+    };
+    if (step > 0) {
+      this.cancelRaise = this.options.clock.after(tickMs, tick);
+    }
+  }
+
+  private forgetSample(): void {
+    this.sample = undefined;
+    this.sentBefore = undefined;
   }
 }

@@ -28,6 +28,7 @@ import { Isolation } from './isolation';
 import { Pacing } from './pacing';
 import { Route } from './route';
 import { LineSession, type SessionHost, type SessionLine } from './session';
+import { workOf } from './throughput-sample';
 import { commonHeaders, pathAt, type Transport } from './transport';
 
 export interface LaneOptions {
@@ -179,7 +180,7 @@ export class Lane implements SessionHost {
     if (line.session.isAborted) {
       breaker.onGivenUp(sending.isTrial);
     } else if (attempt.kind === 'answer') {
-      this.onAnswer(line, attempt);
+      this.onAnswer(exchange, attempt);
     } else {
       this.onFailure(exchange, attempt, attempt.kind);
     }
@@ -194,12 +195,20 @@ export class Lane implements SessionHost {
     }
   };
 
-  private onAnswer(line: SessionLine, attempt: Attempt): void {
+  private onAnswer({ start }: Exchange, attempt: Attempt): void {
+    const { line, number, startedAt } = start;
+    const { answer } = attempt.outcome;
     const { route } = line.session.target;
     route.breaker.onAnswer();
-    if (attempt.outcome.answer !== undefined && isSuccess(attempt.outcome.answer.status)) {
+    if (answer !== undefined && isSuccess(answer.status)) {
       route.onSuccess();
-      this.pacing.onSuccess();
+      this.pacing.onSuccess({
+        number,
+        sent: this.sent,
+        inFlight: this.inFlight + 1,
+        latencyMs: this.clock.now() - startedAt,
+        work: workOf(answer.usage),
+      });
     }
     line.session.settle(line, attempt.outcome);
   }
@@ -214,7 +223,7 @@ export class Lane implements SessionHost {
       route.breaker.onFailure(attempt.cause, { isTrial, isRouteFault: kind === 'route_fault' });
     }
     if (attempt.congested) {
-      this.pacing.onCongestion(attempt, { number, sent: this.sent });
+      this.pacing.onCongestion(attempt, { number, sent: this.sent, inFlight: this.inFlight });
     }
     const isLast = line.fail({
       kind,

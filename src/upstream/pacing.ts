@@ -1,22 +1,16 @@
 import { backoffMs } from '../domain/retry';
 import type { Attempt } from './attempt';
 import type { Clock } from './clock';
-import { InFlightLimit } from './in-flight-limit';
+import { InFlightLimit, type SendOrder } from './in-flight-limit';
+import type { Completion } from './throughput-sample';
 
 export interface PacingOptions {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
   readonly maxInFlight: number;
-  /** A pause is over. */
+  /** More may be sent: a pause is over, or the limit has risen. */
   onResume(): void;
-}
-
-/** Where a refused request stood in the order of sending. */
-export interface SendOrder {
-  readonly number: number;
-  /** Requests sent so far. */
-  readonly sent: number;
 }
 
 /**
@@ -26,39 +20,43 @@ export interface SendOrder {
 export class Pacing {
   private readonly limit: InFlightLimit;
   private pause: { readonly until: number; readonly cancel: () => void } | undefined;
-  /** Rounds of refusals without a success in between. */
+  /** Rounds of overload without a success in between. */
   private refusals = 0;
 
   constructor(private readonly options: PacingOptions) {
-    this.limit = new InFlightLimit(options.maxInFlight);
+    this.limit = new InFlightLimit({
+      clock: options.clock,
+      max: options.maxInFlight,
+      onRaise: () => {
+        options.onResume();
+      },
+    });
   }
 
   maySend(inFlight: number): boolean {
     return this.pause === undefined && inFlight < this.limit.current;
   }
 
-  onSuccess(): void {
+  onSuccess(completion: Completion): void {
     this.refusals = 0;
-    this.limit.onSuccess();
+    this.limit.onSuccess(completion);
   }
 
   /** An attempt failed because the upstream has too much to do. */
   onCongestion(attempt: Attempt, order: SendOrder): void {
-    const { number, sent } = order;
-    const isNews = attempt.timedOut
-      ? this.limit.onTimeout(number, sent)
-      : this.limit.onCongestion(number, sent);
+    const isOverload = attempt.timedOut ? this.limit.onTimeout(order) : this.limit.onRefusal(order);
     if (attempt.retryAfterMs !== undefined) {
       // Somewhat later than asked: other processes were told the same.
       this.pauseFor(attempt.retryAfterMs * (1 + this.options.random() / 10));
-    } else if (attempt.kind === 'rate_limited' && isNews) {
+    } else if (attempt.kind === 'rate_limited' && isOverload) {
       this.refusals += 1;
       this.pauseFor(backoffMs(this.refusals, this.options.random()));
     }
   }
 
-  /** Stops the timer. */
+  /** Stops the timers. */
   close(): void {
+    this.limit.close();
     this.pause?.cancel();
   }
 

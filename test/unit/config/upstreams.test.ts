@@ -63,7 +63,7 @@ test('each model has a route, with its defaults', () => {
         name: 'gpu-2',
         baseUrl: 'https://gpu.example.com',
         apiKey: undefined,
-        maxInFlight: 64,
+        maxInFlight: 1_024,
         requestTimeoutMs: 600_000,
       },
       endpoints,

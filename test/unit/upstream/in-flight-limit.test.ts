@@ -1,51 +1,83 @@
 import { InFlightLimit } from '../../../src/upstream/in-flight-limit';
+import { ManualClock } from './manual-clock';
+
+function aLimit(max: number): { limit: InFlightLimit; clock: ManualClock; raises: number[] } {
+  const clock = new ManualClock();
+  const raises: number[] = [];
+  const onRaise = (): void => {
+    raises.push(limit.current);
+  };
+  const limit = new InFlightLimit({ clock, max, onRaise });
+  return { limit, clock, raises };
+}
+
+function answer(limit: InFlightLimit, count: number): void {
+  for (let number = 1; number <= count; number++) {
+    limit.onSuccess({ number, sent: 0, inFlight: 1, latencyMs: 100, work: 1 });
+  }
+}
 
 describe('the limit of requests in flight', () => {
-  it('is the maximum until the upstream has too much to do', () => {
-    const limit = new InFlightLimit(64);
-    limit.onSuccess();
+  it('begins with 64, little by little, or with the maximum', () => {
+    const { limit, clock, raises } = aLimit(1_024);
+    expect(limit.current).toBe(16);
+    clock.advance(1_000);
     expect(limit.current).toBe(64);
+    expect(new Set(raises).size).toBe(49);
+    expect(aLimit(8).limit.current).toBe(8);
   });
 
-  it('halves once for a round of refusals', () => {
-    const limit = new InFlightLimit(64);
-    expect(limit.onCongestion(1, 64)).toBe(true);
-    expect(limit.onCongestion(2, 64)).toBe(false);
-    expect(limit.onCongestion(64, 64)).toBe(false);
-    expect(limit.current).toBe(32);
-    expect(limit.onCongestion(65, 96)).toBe(true);
-    expect(limit.current).toBe(16);
+  it('is cut by 30 % for a round of refusals', () => {
+    const { limit, clock } = aLimit(64);
+    clock.advance(1_000);
+    expect(limit.onRefusal({ number: 1, sent: 64, inFlight: 63 })).toBe(true);
+    expect(limit.onRefusal({ number: 2, sent: 64, inFlight: 62 })).toBe(false);
+    expect(limit.onRefusal({ number: 64, sent: 64, inFlight: 0 })).toBe(false);
+    expect(limit.current).toBe(44);
+    expect(limit.onRefusal({ number: 65, sent: 96, inFlight: 43 })).toBe(true);
+    expect(limit.current).toBe(31);
+  });
+
+  it('comes down to what the upstream has accepted when a calm time ends', () => {
+    const { limit, clock } = aLimit(64);
+    clock.advance(1_000);
+    answer(limit, 64);
+    expect(limit.onRefusal({ number: 65, sent: 66, inFlight: 62 })).toBe(false);
+    expect(limit.onRefusal({ number: 66, sent: 66, inFlight: 61 })).toBe(false);
+    expect(limit.current).toBe(61);
   });
 
   it('never falls below one', () => {
-    const limit = new InFlightLimit(3);
-    for (let sent = 1; sent < 10; sent++) {
-      limit.onCongestion(sent, sent);
+    const { limit } = aLimit(3);
+    for (let number = 1; number < 10; number++) {
+      limit.onRefusal({ number, sent: number, inFlight: 0 });
     }
     expect(limit.current).toBe(1);
   });
 
   it('does not fall below 16 for requests without an answer in time when none has one', () => {
-    const limit = new InFlightLimit(64);
-    const timeOut = (sentAt: number): number => {
-      limit.onTimeout(sentAt, sentAt);
+    const { limit, clock } = aLimit(64);
+    clock.advance(1_000);
+    const timeOut = (number: number): number => {
+      limit.onTimeout({ number, sent: number, inFlight: limit.current - 1 });
       return limit.current;
     };
-    expect([1, 2, 3, 4].map(timeOut)).toEqual([32, 16, 16, 16]);
-    limit.onSuccess();
-    expect([5, 6].map(timeOut)).toEqual([8, 16]);
+    expect([1, 2, 3, 4, 5, 6].map(timeOut)).toEqual([44, 31, 21, 16, 16, 16]);
+    answer(limit, 1);
+    expect(timeOut(7)).toBe(11);
   });
 
-  it('grows back by one for each round of answers, to the maximum', () => {
-    const limit = new InFlightLimit(8);
-    limit.onCongestion(8, 8);
-    for (let answers = 0; answers < 5; answers++) {
-      limit.onSuccess();
-    }
-    expect(limit.current).toBe(5);
-    for (let answers = 0; answers < 100; answers++) {
-      limit.onSuccess();
-    }
-    expect(limit.current).toBe(8);
+  it('takes no notice of one request without an answer in time among many that have one', () => {
+    const { limit, clock } = aLimit(64);
+    clock.advance(1_000);
+    answer(limit, 64);
+    limit.onTimeout({ number: 65, sent: 65, inFlight: 63 });
+    expect(limit.current).toBe(64);
+  });
+
+  it('leaves no timer behind', () => {
+    const { limit, clock } = aLimit(64);
+    limit.close();
+    expect(clock.timerCount).toBe(0);
   });
 });

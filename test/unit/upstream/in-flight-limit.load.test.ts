@@ -1,0 +1,47 @@
+import { runLoad, type LoadWorld } from './simulated-load';
+
+/** Capacities, queues, seeds and times of service that were not looked at while tuning. */
+const worlds: Readonly<Record<string, Omit<LoadWorld, 'workers'>>> = {
+  'a server that batches': {
+    ...{ slots: [300, 110, 420], phaseMs: 240_000, queueMax: 90 },
+    ...{ serviceMs: 1_800, slowdown: 2.2, spread: 0.7, seed: 4_711 },
+  },
+  'a server that always takes as long': {
+    ...{ slots: [90, 210, 70], phaseMs: 90_000, queueMax: 60 },
+    ...{ serviceMs: 700, slowdown: 1, spread: 0, seed: 815 },
+  },
+  'a server without a queue': {
+    ...{ slots: [140, 330, 85], phaseMs: 120_000, queueMax: 0 },
+    ...{ serviceMs: 1_000, slowdown: 1.6, spread: 0.4, seed: 2_718 },
+  },
+};
+
+/** What the best of many fixed limits gets done, by the name of the world. */
+const best = new Map<string, number>();
+
+beforeAll(() => {
+  for (const [name, world] of Object.entries(worlds)) {
+    const most = Math.max(...world.slots);
+    const limits = [0.5, 0.75, 1, 1.2].map((part) => Math.round(most * part));
+    const works = limits.map((limit) => runLoad({ ...world, workers: 1 }, limit).work);
+    best.set(name, Math.max(...works));
+  }
+});
+
+describe('the limit that is found', () => {
+  it.each(Object.keys(worlds))('keeps %s as busy as the best fixed one', (name) => {
+    const world = { ...worlds[name], workers: 1 } as LoadWorld;
+    const { work, refusedPerThousand, inFlightPerRunning } = runLoad(world);
+    expect(work / (best.get(name) ?? 0)).toBeGreaterThan(0.93);
+    expect(refusedPerThousand).toBeLessThan(10);
+    expect(inFlightPerRunning).toBeLessThan(1.5);
+  });
+
+  it.each(Object.keys(worlds))('lets three workers share %s', (name) => {
+    const world = { ...worlds[name], workers: 3 } as LoadWorld;
+    const { work, refusedPerThousand, inFlightPerRunning } = runLoad(world);
+    expect(work / (best.get(name) ?? 0)).toBeGreaterThan(0.93);
+    expect(refusedPerThousand).toBeLessThan(10);
+    expect(inFlightPerRunning).toBeLessThan(2);
+  });
+});
