@@ -13,7 +13,7 @@
  */
 import { CapacitySearch } from './capacity-search';
 import type { Clock } from './clock';
-import { ThroughputSample, type Completion } from './throughput-sample';
+import { ThroughputSample } from './throughput-sample';
 
 export interface InFlightLimitOptions {
   readonly clock: Clock;
@@ -21,12 +21,19 @@ export interface InFlightLimitOptions {
   onRaise(): void;
 }
 
-/** Where a failed request stood in the order of sending. */
-export interface SendOrder {
+/** A request that has ended. */
+export interface SentRequest {
+  /** Position in the order of sending, from 1. */
   readonly number: number;
-  /** Requests sent so far. */
+  /** By the clock of the limit. */
+  readonly startedAt: number;
+}
+
+/** What the upstream was sent by this process. */
+export interface Traffic {
+  /** Requests so far. */
   readonly sent: number;
-  /** Requests that are still in flight. */
+  /** Requests that are still in flight, without one that has just ended. */
   readonly inFlight: number;
 }
 
@@ -65,17 +72,27 @@ export class InFlightLimit {
     return Math.floor(this.limit);
   }
 
-  onSuccess(completion: Completion): void {
+  /** What it may be soon, so that as many lines should be at hand. It is not small while refused ones wait. */
+  get soon(): number {
+    const { max } = this.options;
+    return Math.ceil(Math.max(this.limit, this.search.level, Math.min(max, startLimit)));
+  }
+
+  onSuccess({ number, startedAt }: SentRequest, work: number, traffic: Traffic): void {
+    const inFlight = traffic.inFlight + 1;
+    const latencyMs = this.options.clock.now() - startedAt;
     this.answers += 1;
     this.latencies = Math.min(16, this.latencies + 1);
-    this.latencyMs += (completion.latencyMs - this.latencyMs) / this.latencies;
-    if (this.limit !== this.search.level || completion.inFlight > this.limit + 1) {
+    this.latencyMs += (latencyMs - this.latencyMs) / this.latencies;
+    if (this.limit !== this.search.level || inFlight > this.limit + 1) {
       return;
     }
-    this.sentBefore ??= completion.sent;
-    this.sample ??= new ThroughputSample(this.limit, this.sentBefore);
+    this.sentBefore ??= traffic.sent;
+    this.sample ??= new ThroughputSample(this.limit);
     const { sample } = this;
-    sample.add(completion);
+    if (number > this.sentBefore) {
+      sample.add(inFlight, latencyMs, work);
+    }
     const found = sample.result(this.search.isCoarse);
     if (found !== undefined) {
       this.forgetSample();
@@ -87,12 +104,12 @@ export class InFlightLimit {
   }
 
   /** Returns whether the upstream is overloaded, which it is not by a request that is one too many. */
-  onRefusal(order: SendOrder): boolean {
-    const { isNews, isCalm } = this.note(order, 1);
+  onRefusal(number: number, traffic: Traffic): boolean {
+    const { isNews, isCalm } = this.note(number, { sent: traffic.sent, least: 1 });
     if (isNews && !isCalm) {
       this.restart();
     } else {
-      this.ease(order.inFlight);
+      this.ease(traffic.inFlight);
     }
     return isNews && !isCalm;
   }
@@ -103,9 +120,9 @@ export class InFlightLimit {
    * requests themselves: the limit then does not fall below 16, lest a hundred requests that never
    * end wait for each other, one by one.
    */
-  onTimeout(order: SendOrder): boolean {
+  onTimeout(number: number, { sent }: Traffic): boolean {
     const least = this.answers === 0 ? Math.min(this.options.max, silentLimit) : 1;
-    const { isNews, isCalm } = this.note(order, least);
+    const { isNews, isCalm } = this.note(number, { sent, least });
     if (isNews && !isCalm) {
       this.restart();
     }
@@ -120,8 +137,8 @@ export class InFlightLimit {
 
   /** What was sent before the limit last shrank says nothing about the smaller one. */
   private note(
-    { number, sent }: SendOrder,
-    least: number,
+    number: number,
+    { sent, least }: { readonly sent: number; readonly least: number },
   ): { readonly isNews: boolean; readonly isCalm: boolean } {
     const isNews = number > this.lastShrinkAt;
     const isCalm = this.answers >= this.answersToCalm;

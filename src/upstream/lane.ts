@@ -50,9 +50,8 @@ export class Lane implements SessionHost {
   private readonly isolation = new Isolation();
   private readonly pacing: Pacing;
   private readonly pool: ConnectionPool;
+  private readonly traffic = { sent: 0, inFlight: 0 };
   private opened = 0;
-  private sent = 0;
-  private inFlight = 0;
   private isPumpScheduled = false;
   private isClosed = false;
 
@@ -75,6 +74,10 @@ export class Lane implements SessionHost {
     };
     const connect = (): Connection => options.transport.connect(connectionOptions);
     this.pool = new ConnectionPool(connect, clock, upstream.requestTimeoutMs);
+  }
+
+  get inFlightLimit(): number {
+    return this.pacing.limitSoon;
   }
 
   open(options: SessionOptions): DispatchSession {
@@ -152,20 +155,20 @@ export class Lane implements SessionHost {
   };
 
   private maySend(): boolean {
-    return !this.queue.isEmpty && !this.isClosed && this.pacing.maySend(this.inFlight);
+    return !this.queue.isEmpty && !this.isClosed && this.pacing.maySend(this.traffic.inFlight);
   }
 
   private send(line: SessionLine, connection: Connection): void {
     const { route, path } = line.session.target;
     const { requestId, body } = line.request;
     line.successesSeen ??= route.successes;
-    this.inFlight += 1;
-    this.sent += 1;
+    this.traffic.inFlight += 1;
+    this.traffic.sent += 1;
     const exchange = new Exchange({
       line,
       connection,
       startedAt: this.clock.now(),
-      number: this.sent,
+      number: this.traffic.sent,
       sending: route.onSent(line),
     });
     connection.send(exchange, { path, headers: [...this.headers, requestId], body });
@@ -174,7 +177,7 @@ export class Lane implements SessionHost {
   private readonly onExchangeEnd = (exchange: Exchange, attempt: Attempt): void => {
     const { line, connection, sending } = exchange.start;
     const { breaker } = line.session.target.route;
-    this.inFlight -= 1;
+    this.traffic.inFlight -= 1;
     const isAnswered = attempt.kind !== 'unavailable' && attempt.kind !== 'unreachable';
     this.isolation.onEnd(sending.company, isAnswered);
     if (line.session.isAborted) {
@@ -196,19 +199,13 @@ export class Lane implements SessionHost {
   };
 
   private onAnswer({ start }: Exchange, attempt: Attempt): void {
-    const { line, number, startedAt } = start;
+    const { line } = start;
     const { answer } = attempt.outcome;
     const { route } = line.session.target;
     route.breaker.onAnswer();
     if (answer !== undefined && isSuccess(answer.status)) {
       route.onSuccess();
-      this.pacing.onSuccess({
-        number,
-        sent: this.sent,
-        inFlight: this.inFlight + 1,
-        latencyMs: this.clock.now() - startedAt,
-        work: workOf(answer.usage),
-      });
+      this.pacing.onSuccess(start, workOf(answer.usage), this.traffic);
     }
     line.session.settle(line, attempt.outcome);
   }
@@ -223,7 +220,7 @@ export class Lane implements SessionHost {
       route.breaker.onFailure(attempt.cause, { isTrial, isRouteFault: kind === 'route_fault' });
     }
     if (attempt.congested) {
-      this.pacing.onCongestion(attempt, { number, sent: this.sent, inFlight: this.inFlight });
+      this.pacing.onCongestion(attempt, number, this.traffic);
     }
     const isLast = line.fail({
       kind,

@@ -1,8 +1,7 @@
 import { backoffMs } from '../domain/retry';
 import type { Attempt } from './attempt';
 import type { Clock } from './clock';
-import { InFlightLimit, type SendOrder } from './in-flight-limit';
-import type { Completion } from './throughput-sample';
+import { InFlightLimit, type SentRequest, type Traffic } from './in-flight-limit';
 
 export interface PacingOptions {
   readonly clock: Clock;
@@ -37,14 +36,22 @@ export class Pacing {
     return this.pause === undefined && inFlight < this.limit.current;
   }
 
-  onSuccess(completion: Completion): void {
+  /** See {@link InFlightLimit.soon}. */
+  get limitSoon(): number {
+    return this.limit.soon;
+  }
+
+  /** A request was answered with 2xx; for its work see `workOf`. */
+  onSuccess(request: SentRequest, work: number, traffic: Traffic): void {
     this.refusals = 0;
-    this.limit.onSuccess(completion);
+    this.limit.onSuccess(request, work, traffic);
   }
 
   /** An attempt failed because the upstream has too much to do. */
-  onCongestion(attempt: Attempt, order: SendOrder): void {
-    const isOverload = attempt.timedOut ? this.limit.onTimeout(order) : this.limit.onRefusal(order);
+  onCongestion(attempt: Attempt, number: number, traffic: Traffic): void {
+    const isOverload = attempt.timedOut
+      ? this.limit.onTimeout(number, traffic)
+      : this.limit.onRefusal(number, traffic);
     if (attempt.retryAfterMs !== undefined) {
       // Somewhat later than asked: other processes were told the same.
       this.pauseFor(attempt.retryAfterMs * (1 + this.options.random() / 10));

@@ -13,6 +13,8 @@ const roomWanted = queueLength / 2;
 /** What a session needs of the lane that serves it. */
 export interface SessionHost {
   readonly clock: Clock;
+  /** Requests that the upstream may be sent at a time, at once or soon. */
+  readonly inFlightLimit: number;
   /** The session has a line to send. */
   onReady(session: LineSession): void;
   /** Closes the connections that carry lines of the session. */
@@ -48,7 +50,6 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
   private readonly waiting = new Map<SessionLine, () => void>();
   /** Not to be sent any more. */
   private readonly retired: SessionLine[] = [];
-  private readonly window: number;
   private inFlight = 0;
   private state: State = 'open';
   private roomWaiters: (() => void)[] = [];
@@ -60,9 +61,7 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
     readonly target: SessionTarget,
     /** In the order in which the sessions of the lane were opened. */
     readonly rank: number,
-  ) {
-    this.window = options.route.upstream.maxInFlight + queueLength;
-  }
+  ) {}
 
   get batchId(): BatchId {
     return this.options.batchId;
@@ -131,7 +130,11 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
   take(): SessionLine | undefined {
     const line = this.next();
     if (line !== undefined) {
-      this.ready.splice(this.ready.indexOf(line), 1);
+      if (line === this.ready[0]) {
+        this.ready.shift();
+      } else {
+        this.ready.splice(this.ready.indexOf(line), 1);
+      }
       this.inFlight += 1;
     }
     return line;
@@ -160,10 +163,15 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
     this.afterLanding();
   }
 
+  /** Lines at most. It follows the limit: an upstream has many sessions, each with its lines in memory. */
+  private get window(): number {
+    return this.host.inFlightLimit + queueLength;
+  }
+
   /** The first that is ready, unless something speaks against it. */
   private next(): SessionLine | undefined {
     const { breaker, isolation } = this.target.route;
-    const [first] = this.ready;
+    const first = this.ready[0];
     if (first === undefined) {
       return undefined;
     }
@@ -189,7 +197,11 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
       line.failures === 0
         ? -1
         : this.ready.findIndex((other) => other.failures === 0 || other.request.ordinal > ordinal);
-    this.ready.splice(at === -1 ? this.ready.length : at, 0, line);
+    if (at === -1) {
+      this.ready.push(line);
+    } else {
+      this.ready.splice(at, 0, line);
+    }
     this.host.onReady(this);
   }
 

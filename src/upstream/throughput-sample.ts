@@ -1,18 +1,5 @@
 import type { Usage } from '../domain/usage';
 
-/** A request that was answered with 2xx. */
-export interface Completion {
-  /** Position in the order of sending, from 1. */
-  readonly number: number;
-  /** Requests sent so far. */
-  readonly sent: number;
-  /** Requests in flight until now, this one included. */
-  readonly inFlight: number;
-  readonly latencyMs: number;
-  /** See {@link workOf}. */
-  readonly work: number;
-}
-
 /** Work per millisecond, as measured with one number of requests in flight. */
 export interface Throughput {
   /** By the first quarter of the sample; to be compared with such only. */
@@ -49,18 +36,13 @@ export class ThroughputSample {
   private products = 0;
   private early: number | undefined;
 
-  constructor(
-    private readonly limit: number,
-    private readonly sentBefore: number,
-  ) {
+  constructor(private readonly limit: number) {
     this.size = Math.max(completionsMin, limit);
     this.earlySize = Math.max(completionsMin, limit / 4);
   }
 
-  add({ number, inFlight, latencyMs, work }: Completion): void {
-    if (number <= this.sentBefore) {
-      return;
-    }
+  /** `inFlight` counts the request itself; for its work see {@link workOf}. */
+  add(inFlight: number, latencyMs: number, work: number): void {
     this.count += 1;
     this.inFlight += inFlight;
     this.work += work;

@@ -1,5 +1,3 @@
-import type { Clock } from '../../../src/upstream/clock';
-
 /** A binary heap: the least first. */
 export class Heap<T> {
   private readonly items: T[] = [];
@@ -49,42 +47,5 @@ export class Heap<T> {
       this.items[one] = second;
       this.items[other] = first;
     }
-  }
-}
-
-interface Timer {
-  readonly at: number;
-  readonly callback: () => void;
-  isCancelled: boolean;
-}
-
-/** Time that passes when the test says so, for many timers at a time. */
-export class EventClock implements Clock {
-  private time = 0;
-  private readonly timers = new Heap<Timer>(({ at }) => at);
-
-  now(): number {
-    return this.time;
-  }
-
-  after(delayMs: number, callback: () => void): () => void {
-    const timer = { at: this.time + delayMs, callback, isCancelled: false };
-    this.timers.add(timer);
-    return () => {
-      timer.isCancelled = true;
-    };
-  }
-
-  advance(ms: number): void {
-    const until = this.time + ms;
-    for (let next = this.timers.first; next !== undefined && next.at <= until;) {
-      this.timers.removeFirst();
-      if (!next.isCancelled) {
-        this.time = next.at;
-        next.callback();
-      }
-      next = this.timers.first;
-    }
-    this.time = until;
   }
 }

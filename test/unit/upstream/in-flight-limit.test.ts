@@ -13,7 +13,7 @@ function aLimit(max: number): { limit: InFlightLimit; clock: ManualClock; raises
 
 function answer(limit: InFlightLimit, count: number): void {
   for (let number = 1; number <= count; number++) {
-    limit.onSuccess({ number, sent: 0, inFlight: 1, latencyMs: 100, work: 1 });
+    limit.onSuccess({ number, startedAt: 0 }, 1, { sent: 0, inFlight: 0 });
   }
 }
 
@@ -30,11 +30,11 @@ describe('the limit of requests in flight', () => {
   it('is cut by 30 % for a round of refusals', () => {
     const { limit, clock } = aLimit(64);
     clock.advance(1_000);
-    expect(limit.onRefusal({ number: 1, sent: 64, inFlight: 63 })).toBe(true);
-    expect(limit.onRefusal({ number: 2, sent: 64, inFlight: 62 })).toBe(false);
-    expect(limit.onRefusal({ number: 64, sent: 64, inFlight: 0 })).toBe(false);
+    expect(limit.onRefusal(1, { sent: 64, inFlight: 63 })).toBe(true);
+    expect(limit.onRefusal(2, { sent: 64, inFlight: 62 })).toBe(false);
+    expect(limit.onRefusal(64, { sent: 64, inFlight: 0 })).toBe(false);
     expect(limit.current).toBe(44);
-    expect(limit.onRefusal({ number: 65, sent: 96, inFlight: 43 })).toBe(true);
+    expect(limit.onRefusal(65, { sent: 96, inFlight: 43 })).toBe(true);
     expect(limit.current).toBe(31);
   });
 
@@ -42,15 +42,15 @@ describe('the limit of requests in flight', () => {
     const { limit, clock } = aLimit(64);
     clock.advance(1_000);
     answer(limit, 64);
-    expect(limit.onRefusal({ number: 65, sent: 66, inFlight: 62 })).toBe(false);
-    expect(limit.onRefusal({ number: 66, sent: 66, inFlight: 61 })).toBe(false);
+    expect(limit.onRefusal(65, { sent: 66, inFlight: 62 })).toBe(false);
+    expect(limit.onRefusal(66, { sent: 66, inFlight: 61 })).toBe(false);
     expect(limit.current).toBe(61);
   });
 
   it('never falls below one', () => {
     const { limit } = aLimit(3);
     for (let number = 1; number < 10; number++) {
-      limit.onRefusal({ number, sent: number, inFlight: 0 });
+      limit.onRefusal(number, { sent: number, inFlight: 0 });
     }
     expect(limit.current).toBe(1);
   });
@@ -59,7 +59,7 @@ describe('the limit of requests in flight', () => {
     const { limit, clock } = aLimit(64);
     clock.advance(1_000);
     const timeOut = (number: number): number => {
-      limit.onTimeout({ number, sent: number, inFlight: limit.current - 1 });
+      limit.onTimeout(number, { sent: number, inFlight: limit.current - 1 });
       return limit.current;
     };
     expect([1, 2, 3, 4, 5, 6].map(timeOut)).toEqual([44, 31, 21, 16, 16, 16]);
@@ -71,7 +71,7 @@ describe('the limit of requests in flight', () => {
     const { limit, clock } = aLimit(64);
     clock.advance(1_000);
     answer(limit, 64);
-    limit.onTimeout({ number: 65, sent: 65, inFlight: 63 });
+    limit.onTimeout(65, { sent: 65, inFlight: 63 });
     expect(limit.current).toBe(64);
   });
 

@@ -12,8 +12,6 @@ function aPacing(): { pacing: Pacing; clock: ManualClock; resumedAt: number[] } 
   return { pacing, clock, resumedAt };
 }
 
-const aCompletion = { number: 1, sent: 8, inFlight: 8, latencyMs: 100, work: 1 };
-
 function aRefusal(overrides: Partial<Attempt> = {}): Attempt {
   return {
     kind: 'rate_limited',
@@ -29,7 +27,7 @@ function aRefusal(overrides: Partial<Attempt> = {}): Attempt {
 describe('the pacing of an upstream', () => {
   it('stops everybody for as long as the upstream asks', () => {
     const { pacing, clock, resumedAt } = aPacing();
-    pacing.onCongestion(aRefusal({ retryAfterMs: 5_000 }), { number: 1, sent: 1, inFlight: 7 });
+    pacing.onCongestion(aRefusal({ retryAfterMs: 5_000 }), 1, { sent: 1, inFlight: 7 });
     expect(pacing.maySend(0)).toBe(false);
     clock.advance(5_000);
     expect(pacing.maySend(0)).toBe(true);
@@ -39,7 +37,7 @@ describe('the pacing of an upstream', () => {
   it('keeps to the longest pause that was asked for', () => {
     const { pacing, clock, resumedAt } = aPacing();
     for (const retryAfterMs of [2_000, 5_000, 1_000]) {
-      pacing.onCongestion(aRefusal({ retryAfterMs }), { number: 1, sent: 3, inFlight: 7 });
+      pacing.onCongestion(aRefusal({ retryAfterMs }), 1, { sent: 3, inFlight: 7 });
     }
     clock.advance(60_000);
     expect(resumedAt).toEqual([5_000]);
@@ -48,10 +46,10 @@ describe('the pacing of an upstream', () => {
   it('backs off by itself from a rate limit that names no time, once for each round', () => {
     const { pacing, clock, resumedAt } = aPacing();
     for (const number of [1, 2, 3]) {
-      pacing.onCongestion(aRefusal(), { number, sent: 3, inFlight: 7 });
+      pacing.onCongestion(aRefusal(), number, { sent: 3, inFlight: 7 });
     }
     clock.advance(1_000);
-    pacing.onCongestion(aRefusal(), { number: 4, sent: 4, inFlight: 7 });
+    pacing.onCongestion(aRefusal(), 4, { sent: 4, inFlight: 7 });
     clock.advance(1_000);
     expect(resumedAt).toEqual([250, 1_500]);
   });
@@ -59,11 +57,11 @@ describe('the pacing of an upstream', () => {
   it('forgets earlier rounds at the first success', () => {
     const { pacing, clock, resumedAt } = aPacing();
     for (const number of [1, 2, 3]) {
-      pacing.onCongestion(aRefusal(), { number, sent: number, inFlight: 7 });
+      pacing.onCongestion(aRefusal(), number, { sent: number, inFlight: 7 });
       clock.advance(10_000);
     }
-    pacing.onSuccess(aCompletion);
-    pacing.onCongestion(aRefusal(), { number: 4, sent: 4, inFlight: 7 });
+    pacing.onSuccess({ number: 1, startedAt: 0 }, 1, { sent: 8, inFlight: 7 });
+    pacing.onCongestion(aRefusal(), 4, { sent: 4, inFlight: 7 });
     clock.advance(10_000);
     expect(resumedAt).toEqual([250, 10_500, 21_000, 30_250]);
   });
@@ -71,11 +69,7 @@ describe('the pacing of an upstream', () => {
   it('sends fewer at a time to an upstream that is overloaded, without a pause', () => {
     const { pacing } = aPacing();
     expect(pacing.maySend(7)).toBe(true);
-    pacing.onCongestion(aRefusal({ kind: 'unavailable', cause: 503 }), {
-      number: 1,
-      sent: 1,
-      inFlight: 7,
-    });
+    pacing.onCongestion(aRefusal({ kind: 'unavailable', cause: 503 }), 1, { sent: 1, inFlight: 7 });
     expect(pacing.maySend(5)).toBe(false);
     expect(pacing.maySend(4)).toBe(true);
   });
@@ -84,17 +78,17 @@ describe('the pacing of an upstream', () => {
     const { pacing } = aPacing();
     const timeout = aRefusal({ kind: 'unavailable', cause: 'REQUEST_TIMEOUT', timedOut: true });
     for (const number of [1, 2, 3]) {
-      pacing.onCongestion(timeout, { number, sent: number, inFlight: 7 });
+      pacing.onCongestion(timeout, number, { sent: number, inFlight: 7 });
     }
     expect(pacing.maySend(7)).toBe(true);
-    pacing.onSuccess(aCompletion);
-    pacing.onCongestion(timeout, { number: 4, sent: 4, inFlight: 7 });
+    pacing.onSuccess({ number: 1, startedAt: 0 }, 1, { sent: 8, inFlight: 7 });
+    pacing.onCongestion(timeout, 4, { sent: 4, inFlight: 7 });
     expect(pacing.maySend(5)).toBe(false);
   });
 
   it('leaves no timer behind', () => {
     const { pacing, clock } = aPacing();
-    pacing.onCongestion(aRefusal(), { number: 1, sent: 1, inFlight: 7 });
+    pacing.onCongestion(aRefusal(), 1, { sent: 1, inFlight: 7 });
     pacing.close();
     expect(clock.timerCount).toBe(0);
   });

@@ -1,7 +1,8 @@
 /** Workers that keep an inference server busy in simulated time, with a limit that is found or fixed. */
 import type { Attempt } from '../../../src/upstream/attempt';
+import type { Traffic } from '../../../src/upstream/in-flight-limit';
 import { Pacing } from '../../../src/upstream/pacing';
-import { EventClock } from './heap';
+import { EventClock } from './event-clock';
 import { QueueingServer } from './queueing-server';
 
 export interface LoadWorld {
@@ -88,10 +89,10 @@ interface WorkerOptions {
   readonly fixedLimit: number | undefined;
 }
 
-class Worker {
+class Worker implements Traffic {
+  sent = 0;
+  inFlight = 0;
   private readonly pacing: Pacing;
-  private sent = 0;
-  private inFlight = 0;
 
   constructor(private readonly options: WorkerOptions) {
     const { clock, random } = options;
@@ -121,20 +122,19 @@ class Worker {
   private send(): void {
     const { clock, server, nextWork, fixedLimit } = this.options;
     const work = nextWork();
-    const sentAt = clock.now();
+    const startedAt = clock.now();
     this.sent += 1;
     this.inFlight += 1;
     const number = this.sent;
     const isAccepted = server.accept(work, () => {
-      const { sent, inFlight } = this;
       this.inFlight -= 1;
-      this.pacing.onSuccess({ number, sent, inFlight, latencyMs: clock.now() - sentAt, work });
+      this.pacing.onSuccess({ number, startedAt }, work, this);
       this.start();
     });
     if (!isAccepted) {
       clock.after(fixedLimit === undefined ? roundTripMs : backoffMs, () => {
         this.inFlight -= 1;
-        this.pacing.onCongestion(refusal, { number, sent: this.sent, inFlight: this.inFlight });
+        this.pacing.onCongestion(refusal, number, this);
         this.start();
       });
     }
