@@ -2,7 +2,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import OpenAI from 'openai';
 import { waitForEnd } from '../../scripts/local/batches';
 import { waitUntil } from '../../scripts/local/wait';
-import { PhaseWorld, windows, type PhasedBatch } from '../support/end-phases';
+import { outputFileId, PhaseWorld, windows, type PhasedBatch } from '../support/end-phases';
 import type { GatedBatch } from '../support/gated-stack';
 import { checkedResults } from '../support/result-checks';
 
@@ -121,6 +121,40 @@ describe('in every phase of a batch', () => {
       settled.map(({ requests }) => requests),
     );
     expect(settled.length).toBeGreaterThanOrEqual(ways.length);
+  });
+});
+
+describe('while the output file is put together', () => {
+  it('its worker is killed, and the next one copies nothing again', async () => {
+    const { on } = world;
+    const gate = on.upstream.next();
+    // More than one part's worth of answers.
+    gate.paddingBytes = 2_200_000;
+    gate.set('held');
+    const batch = await on.createFor(gate, { lineCount: 35 });
+    const path = `/files/${await outputFileId(on, batch.id)}/content`;
+    const hold = on.storeProxy.hold(new RegExp(`^POST \\S+${path}\\S*uploadId=`));
+    gate.set('answered');
+    await on.reach(batch, async () => {
+      const heartbeat = await on.heartbeatOf(batch.id, 'finalizeBatch');
+      return hold.heldCount > 0 && JSON.stringify(heartbeat ?? null).includes('"begun":{"output"');
+    });
+    const asked = (): string[] => on.storeProxy.requests.filter((line) => line.includes(path));
+    const partOf = (line: string): string | undefined => /^PUT .*partNumber=(\d+)/.exec(line)?.[1];
+    expect(asked().flatMap((line) => partOf(line) ?? [])).toHaveLength(2);
+
+    const [worker] = on.stack.workers;
+    worker?.kill('SIGKILL');
+    await worker?.exited;
+    hold.release();
+    on.storeProxy.requests.length = 0;
+    await worker?.start();
+
+    const ended = await waitForEnd(batch.client, batch.id);
+    expect(ended.status).toBe('completed');
+    expect(asked().flatMap((line) => partOf(line) ?? [])).toEqual([]);
+    const { output } = await checkedResults(batch.client, ended, batch.lines);
+    expect(output).toHaveLength(batch.lines.length);
   });
 });
 

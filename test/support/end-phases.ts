@@ -140,7 +140,7 @@ const beforeValidation: Phase = {
   },
 };
 
-async function outputFileId({ temporal }: GatedStack, batchId: string): Promise<string> {
+export async function outputFileId({ temporal }: GatedStack, batchId: string): Promise<string> {
   const { memo } = await temporal.workflow.getHandle(batchId).describe();
   return String(memo?.['outputFileId']);
 }

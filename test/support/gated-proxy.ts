@@ -53,11 +53,15 @@ export class GatedProxy extends TcpProxy {
           trickle.count += 1;
         }
       }
+      const pass = (): void => {
+        this.notePassed(firstLine);
+        server.write(chunk);
+      };
       const hold = [...this.holds].find(({ pattern }) => pattern.test(firstLine));
       if (hold === undefined) {
-        server.write(chunk);
+        pass();
       } else {
-        keepWaiting(hold, client, () => server.write(chunk));
+        keepWaiting(hold, client, pass);
       }
     });
     server.on('data', (chunk: Buffer) => {

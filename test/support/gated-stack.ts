@@ -2,7 +2,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import {
+  WorkflowNotFoundError,
+  type Client,
+  type WorkflowExecutionDescription,
+} from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
 import type OpenAI from 'openai';
 import { toFile } from 'openai';
 import { clientOf, isTerminal, type Batch } from '../../scripts/local/batches';
@@ -37,6 +42,10 @@ export interface GatedStackOptions extends Pick<StackOptions, 'apiEnv' | 'worker
   readonly isProxied?: boolean;
   readonly workerEnv?: Readonly<Record<string, string>>;
 }
+
+type PendingActivity = NonNullable<
+  WorkflowExecutionDescription['raw']['pendingActivities']
+>[number];
 
 const reachTimeoutMs = 60_000;
 
@@ -161,10 +170,18 @@ export class GatedStack {
   }
 
   async hasPending(batchId: string, activity: string): Promise<boolean> {
+    return (await this.pending(batchId, activity)) !== undefined;
+  }
+
+  /** The details of the last heartbeat that has reached Temporal, if one has. */
+  async heartbeatOf(batchId: string, activity: string): Promise<unknown> {
+    const payload = (await this.pending(batchId, activity))?.heartbeatDetails?.payloads?.[0];
+    return payload && defaultPayloadConverter.fromPayload(payload);
+  }
+
+  private async pending(batchId: string, activity: string): Promise<PendingActivity | undefined> {
     const { raw } = await this.temporal.workflow.getHandle(batchId).describe();
-    return (raw.pendingActivities ?? []).some(
-      ({ activityType }) => activityType?.name === activity,
-    );
+    return raw.pendingActivities?.find(({ activityType }) => activityType?.name === activity);
   }
 }
 

@@ -8,8 +8,6 @@ import { firstLineOf, TcpProxy } from './tcp-proxy';
 export class LossyProxy extends TcpProxy {
   /** How many answers were lost. */
   lostCount = 0;
-  /** First lines of the requests that were passed on. */
-  readonly requests: string[] = [];
   private pattern: RegExp | undefined;
   private cutPattern: RegExp | undefined;
   private garbledPattern: RegExp | undefined;
@@ -47,9 +45,7 @@ export class LossyProxy extends TcpProxy {
         this.cut();
         return;
       }
-      if (firstLine.endsWith(' HTTP/1.1')) {
-        this.requests.push(firstLine);
-      }
+      this.notePassed(firstLine);
       if (this.pattern?.test(firstLine) === true) {
         this.pattern = undefined;
         isLost = true;

@@ -3,6 +3,8 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 /** A TCP proxy in the hands of a test: connections break or fall silent until it is told otherwise. */
 export abstract class TcpProxy {
+  /** First lines of the HTTP requests that were passed on. */
+  readonly requests: string[] = [];
   private state: 'open' | 'cut' | 'silent' = 'open';
   private readonly sockets = new Set<Socket>();
   private readonly listener = createServer();
@@ -51,6 +53,12 @@ export abstract class TcpProxy {
     this.cut();
     this.listener.close();
     await once(this.listener, 'close');
+  }
+
+  protected notePassed(firstLine: string): void {
+    if (firstLine.endsWith(' HTTP/1.1')) {
+      this.requests.push(firstLine);
+    }
   }
 
   /** Passes on what each of the two sends. */
