@@ -140,6 +140,7 @@ class Slice {
   private openSession(route: ModelRoute): DispatchSession {
     const { batch, ref } = this.open;
     return this.deps.dispatcher.open({
+      projectId: ref.projectId,
       batchId: ref.batchId,
       route,
       endpoint: batch.endpoint,

@@ -15,7 +15,7 @@ const expiresAtKey = defineSearchAttributeKey(names.expiresAt, SearchAttributeTy
 
 type BatchStartOptions = Pick<
   WorkflowStartOptions,
-  'workflowId' | 'taskQueue' | 'memo' | 'typedSearchAttributes'
+  'workflowId' | 'taskQueue' | 'priority' | 'memo' | 'typedSearchAttributes'
 > & { readonly args: [BatchWorkflowInput] };
 
 export function batchStartOptions(
@@ -27,6 +27,8 @@ export function batchStartOptions(
     workflowId: batch.id,
     taskQueue: taskQueues(taskQueuePrefix).orchestrator,
     args: [input],
+    // Its activities and children have it too: task queues that fill up serve projects in turn.
+    priority: { fairnessKey: batch.projectId },
     memo: memoOf(batch),
     typedSearchAttributes: [
       { key: statusKey, value: status },

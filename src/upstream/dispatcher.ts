@@ -1,7 +1,7 @@
 /** The port through which slices talk to inference servers. */
 import type { ModelRoute } from '../config/upstreams';
 import type { Endpoint } from '../domain/endpoints';
-import type { BatchId, RequestId } from '../domain/ids';
+import type { BatchId, ProjectId, RequestId } from '../domain/ids';
 import type { LineFailure } from '../domain/outcome';
 import type { LineAttempts } from '../domain/retry';
 import type { Usage } from '../domain/usage';
@@ -31,6 +31,7 @@ export type LineOutcome =
   | { readonly failure: LineFailure; readonly answer?: undefined };
 
 export interface SessionOptions {
+  readonly projectId: ProjectId;
   readonly batchId: BatchId;
   readonly route: ModelRoute;
   readonly endpoint: Endpoint;

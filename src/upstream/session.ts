@@ -1,4 +1,4 @@
-import type { BatchId } from '../domain/ids';
+import type { BatchId, ProjectId } from '../domain/ids';
 import type { Clock } from './clock';
 import type { DispatchSession, LineOutcome, LineRequest, SessionOptions } from './dispatcher';
 import type { Member } from './fair-queue';
@@ -62,6 +62,10 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
     /** In the order in which the sessions of the lane were opened. */
     readonly rank: number,
   ) {}
+
+  get projectId(): ProjectId {
+    return this.options.projectId;
+  }
 
   get batchId(): BatchId {
     return this.options.batchId;

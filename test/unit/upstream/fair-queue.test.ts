@@ -1,6 +1,13 @@
-import type { BatchId } from '../../../src/domain/ids';
+import {
+  defaultProjectId,
+  makeBatchId,
+  type BatchId,
+  type ProjectId,
+} from '../../../src/domain/ids';
 import { FairQueue, type Member } from '../../../src/upstream/fair-queue';
 import { batchA, batchB } from './support';
+
+const batchC = makeBatchId(3_000, 'c'.repeat(20));
 
 class List implements Member<string> {
   isHeld = false;
@@ -9,6 +16,7 @@ class List implements Member<string> {
     readonly batchId: BatchId,
     private readonly items: string[],
     readonly rank = 0,
+    readonly projectId: ProjectId = defaultProjectId,
   ) {}
 
   add(item: string): void {
@@ -39,6 +47,16 @@ describe('a fair queue', () => {
     queue.enter(new List(batchA, ['a1', 'a2', 'a3'], 1));
     queue.enter(new List(batchB, ['b1', 'b2'], 3));
     expect(takeAll(queue)).toEqual(['a1', 'b1', 'a2', 'b2', 'a3', 'A1', 'A2']);
+    expect(queue.isEmpty).toBe(true);
+  });
+
+  it('serves projects in turn, however many batches one has', () => {
+    const queue = new FairQueue<string>();
+    const other = 'other' as ProjectId;
+    queue.enter(new List(batchA, ['a1', 'a2', 'a3']));
+    queue.enter(new List(batchB, ['b1', 'b2']));
+    queue.enter(new List(batchC, ['c1', 'c2', 'c3'], 0, other));
+    expect(takeAll(queue)).toEqual(['a1', 'c1', 'b1', 'c2', 'a2', 'c3', 'b2', 'a3']);
     expect(queue.isEmpty).toBe(true);
   });
 

@@ -6,7 +6,12 @@ import { pino } from 'pino';
 import { defaultEndpoints } from '../../../src/domain/endpoints';
 import type { ModelRoute } from '../../../src/config/upstreams';
 import type { LineAttempts } from '../../../src/domain/retry';
-import { makeBatchId, makeRequestId, type BatchId } from '../../../src/domain/ids';
+import {
+  defaultProjectId,
+  makeBatchId,
+  makeRequestId,
+  type BatchId,
+} from '../../../src/domain/ids';
 import { ByteBudget } from '../../../src/upstream/byte-budget';
 import { systemClock, type Clock } from '../../../src/upstream/clock';
 import type {
@@ -233,6 +238,7 @@ export class RecordingSession {
     private readonly batchId: BatchId = batchA,
   ) {
     this.session = dispatcher.open({
+      projectId: defaultProjectId,
       batchId,
       route,
       endpoint: '/v1/chat/completions',
