@@ -11,7 +11,10 @@ import type { Environment } from '../config/config';
 export interface InferenceProcesses {
   /** Makes them hand over and end. Again does no harm. */
   stop(): void;
-  /** Resolves after {@link stop}, when all have ended; rejects when one has failed or was killed. */
+  /**
+   * Resolves after {@link stop}, when all have ended; rejects when one has failed, was killed, or has
+   * ended without being told to.
+   */
   readonly stopped: Promise<void>;
 }
 
@@ -32,16 +35,20 @@ export function startInferenceProcesses(
       processes.forEach((process) => process.kill('SIGTERM'));
     },
     stopped: Promise.all([
-      ...processes.map(ended),
+      ...processes.map(async (process) => {
+        await ended(process, stopping.signal);
+      }),
       // With no processes too: this one is not to end for want of others.
       once(stopping.signal, 'abort'),
     ]).then(() => undefined),
   };
 }
 
-async function ended(process: ChildProcess): Promise<void> {
+async function ended(process: ChildProcess, stopping: AbortSignal): Promise<void> {
   const [code, signal] = (await once(process, 'exit')) as [number | null, string | null];
-  if (code !== 0) {
+  // One that is still starting has no handler yet, and nothing to hand over.
+  const isDone = code === 0 || signal === 'SIGTERM' || signal === 'SIGINT';
+  if (!(isDone && stopping.aborted)) {
     throw new Error(`A process that runs slices has ended with ${signal ?? `exit code ${code}`}`);
   }
 }

@@ -14,7 +14,9 @@ import { startWorker } from './worker';
 
 async function main(): Promise<void> {
   const config = readConfig();
-  const logger = createLogger('longhaul-worker', config.logLevel);
+  const { pid } = process;
+  // Several processes may write to one log.
+  const logger = createLogger('longhaul-worker', config.logLevel).child({ pid });
   // Until it is there, it waits for its servers, and has nothing to hand over.
   let stopAll = (): void => process.exit(0);
   const stop = (signal: string): void => {
@@ -27,7 +29,7 @@ async function main(): Promise<void> {
   process.on('disconnect', () => {
     stop('disconnect');
   });
-  const worker = await startWorker({ config, env: process.env, logger, pid: process.pid });
+  const worker = await startWorker({ config, env: process.env, logger, pid });
   const others = startInferenceProcesses(
     __filename,
     config.roles.includes('inference') ? config.inferenceProcesses - 1 : 0,

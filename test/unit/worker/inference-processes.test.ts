@@ -55,6 +55,21 @@ test('without processes it still has to be stopped', async () => {
   await stopped;
 });
 
+test('a process that is told to stop before it can hear it has nothing to hand over', async () => {
+  const program = join(folder(), 'starting.cjs');
+  writeFileSync(program, 'setInterval(() => undefined, 1000);');
+  const processes = start(program, 1);
+  processes.stop();
+  await expect(processes.stopped).resolves.toBeUndefined();
+});
+
+test('a process that ends without being told to is a failure of all', async () => {
+  const ending = start(aProgram('process.exit(0);'), 1);
+  await expect(ending.stopped).rejects.toThrow(/exit code 0/);
+  const stopped = start(aProgram("process.kill(process.pid, 'SIGINT');"), 1);
+  await expect(stopped.stopped).rejects.toThrow(/SIGINT/);
+});
+
 test('a process that fails or is killed is a failure of all', async () => {
   const failing = start(aProgram('process.exit(1);'), 1);
   await expect(failing.stopped).rejects.toThrow(/exit code 1/);
