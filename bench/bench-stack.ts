@@ -33,7 +33,7 @@ export async function inBenchFolder<T>(measure: (folder: string) => Promise<T>):
 
 export interface BenchStackOptions extends Pick<
   StackOptions,
-  'parts' | 'simulatorEnv' | 'workers'
+  'parts' | 'simulatorEnv' | 'workers' | 'workerEnv'
 > {
   readonly folder: string;
   /** One of the benchmark's own, or the simulated upstream, which serves the same model. */

@@ -17,7 +17,9 @@ import { median, spread } from './statistics';
 export interface ServiceLoad {
   readonly lines: number;
   readonly workers: number;
-  /** Of each worker. */
+  /** Of each worker; 1 when absent. */
+  readonly inferenceProcesses?: number;
+  /** Of each process that runs slices. */
   readonly inFlight: number;
 }
 
@@ -42,9 +44,10 @@ export async function runService(
   upstream: LoadUpstream,
   abort: AbortController,
 ): Promise<ServiceRun> {
-  const { lines, workers, inFlight } = load;
+  const { lines, workers, inferenceProcesses = 1, inFlight } = load;
+  const workerEnv = { LONGHAUL_INFERENCE_PROCESSES: String(inferenceProcesses) };
   return await inBenchFolder(async (folder) => {
-    const options = { folder, workers, upstream: { port: upstream.port, inFlight } };
+    const options = { folder, workers, workerEnv, upstream: { port: upstream.port, inFlight } };
     return await inBenchStack(options, abort, async (stack) => {
       const user = batchUser(stack, folder, abort.signal);
       const fileId = await uploadLines(user, lines);

@@ -14,7 +14,8 @@ export const throughputHelp = `throughput: requests per second from create to te
   --latencies-ms N,N,…    of the upstream, one after the other (0,200,1000)
   --runs N                of the service at each latency, each with a stack of its own (3)
   --lines N               requests in the batch (200000)
-  --workers N             worker processes, and processes of the reference (1)
+  --workers N             worker processes (1)
+  --inference-processes N processes in which each worker runs slices; as many in all has the reference (1)
   --in-flight N           requests in flight of each process, where answers take no time (64)
   --slots N               where they do: answers at a time, and requests in flight altogether (1000)
   --reference-requests N  of each process in a run of the reference, at most 20 s worth (100000)`;
@@ -24,6 +25,7 @@ const defaults = {
   runs: 3,
   lines: 200_000,
   workers: 1,
+  'inference-processes': 1,
   'in-flight': 64,
   slots: 1_000,
   'reference-requests': 100_000,
@@ -66,7 +68,9 @@ async function measure(
   abort: AbortController,
 ): Promise<Measurement> {
   const { lines, workers, slots, runs: count } = parameters;
-  const inFlight = latencyMs === 0 ? parameters['in-flight'] : Math.ceil(slots / workers);
+  const inferenceProcesses = parameters['inference-processes'];
+  const processes = processesOf(parameters);
+  const inFlight = latencyMs === 0 ? parameters['in-flight'] : Math.ceil(slots / processes);
   const upstream = await startLoadUpstream({ latencyMs, slots });
   try {
     const requestsMax = (referenceSecondsMax * 1_000 * inFlight) / latencyMs;
@@ -76,11 +80,12 @@ async function measure(
       inFlight,
       body: requestBody,
     };
-    const clients = { clients: workers, upstreamPid: upstream.pid };
+    const clients = { clients: processes, upstreamPid: upstream.pid };
     const references = [await runReference(task, clients)];
+    const load = { lines, workers, inferenceProcesses, inFlight };
     const runs: ServiceRun[] = [];
     while (runs.length < count) {
-      runs.push(await runService({ lines, workers, inFlight }, upstream, abort));
+      runs.push(await runService(load, upstream, abort));
       references.push(await runReference(task, clients));
     }
     const over = (ratio: (run: ServiceRun, reference: ReferenceRun) => number): number[] =>
@@ -103,6 +108,11 @@ async function measure(
   }
 }
 
+/** That run slices, and as many of the reference. */
+function processesOf(parameters: Parameters): number {
+  return parameters.workers * parameters['inference-processes'];
+}
+
 function findingsOf(measurements: readonly Measurement[], parameters: Parameters): Findings {
   const disturbed = measurements.some(({ references }) => isDisturbed(references));
   say(disturbed ? 'References differ by more than a fifth: run it again.' : 'Done.');
@@ -113,7 +123,7 @@ function findingsOf(measurements: readonly Measurement[], parameters: Parameters
       { asks: 'a run that was not disturbed', met: !disturbed },
     ]),
     reference: byLatency(measurements, ({ references }) =>
-      referenceJson(references, parameters.workers),
+      referenceJson(references, processesOf(parameters)),
     ),
     service: byLatency(measurements, describe),
     parameters: {

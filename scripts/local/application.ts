@@ -73,17 +73,23 @@ export function workerSpec(
   number: number,
   extra: ProcessEnvironment,
 ): ProcessSpec {
+  const env = { ...applicationEnvironment(context), ...extra };
   return {
     name: `Worker ${number}`,
     ...nodeProgram('src/worker/main.js'),
-    env: { ...applicationEnvironment(context), ...extra },
+    env,
     logFile: context.state.logFile(`worker-${number}`),
-    isReady: (logText) => logText.includes('"worker is running"'),
+    isReady: (logText) => logText.split('"worker is running"').length > processCount(env),
     readyTimeoutMs: 60_000,
     // Longer than a worker takes to let requests in flight finish (LONGHAUL_SHUTDOWN_GRACE_MS).
     graceMs: 20_000,
     isStateless: true,
   };
+}
+
+function processCount(env: ProcessSpec['env']): number {
+  const { LONGHAUL_WORKER_ROLES: roles, LONGHAUL_INFERENCE_PROCESSES: processes } = env;
+  return roles === 'orchestrator' ? 1 : Math.max(1, Number(processes ?? 1));
 }
 
 export function simulatedUpstreamSpec(

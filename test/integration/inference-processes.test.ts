@@ -54,14 +54,9 @@ function startedPids(): number[] {
 }
 
 /** Of the worker as it was started last; the first is the one that started the others. */
-async function runningPids(startCount: number): Promise<number[]> {
-  const from = (startCount - 1) * processCount;
-  await waitUntil(() => startedPids().length === from + processCount, {
-    what: 'all processes of the worker',
-    timeoutMs: 60_000,
-  });
-  const pids = startedPids().slice(from);
-  return [worker.pid, ...pids.filter((pid) => pid !== worker.pid)];
+function runningPids(): number[] {
+  const others = startedPids().slice(-processCount);
+  return [worker.pid, ...others.filter((pid) => pid !== worker.pid)];
 }
 
 async function areGone(pids: readonly number[]): Promise<void> {
@@ -116,7 +111,7 @@ async function completes({ id, client, lines, gate }: GatedBatch): Promise<void>
 }
 
 it('ends with all its processes and hands everything over at SIGTERM', async () => {
-  const pids = await runningPids(1);
+  const pids = runningPids();
   const batch = await heldBatch();
   expect(await processesOf(batch, pids)).toHaveLength(shardCount);
   worker.kill('SIGTERM');
@@ -127,7 +122,7 @@ it('ends with all its processes and hands everything over at SIGTERM', async () 
 });
 
 it('fails when one of its processes is killed, and the others end as well', async () => {
-  const pids = await runningPids(2);
+  const pids = runningPids();
   const batch = await heldBatch();
   const [killed = NaN] = await processesOf(batch, pids.slice(1));
   process.kill(killed, 'SIGKILL');
@@ -138,7 +133,7 @@ it('fails when one of its processes is killed, and the others end as well', asyn
 });
 
 it('leaves no process behind when it is killed', async () => {
-  const pids = await runningPids(3);
+  const pids = runningPids();
   const batch = await heldBatch();
   worker.kill('SIGKILL');
   expect(await worker.exited).toEqual({ code: null, signal: 'SIGKILL' });
@@ -148,18 +143,22 @@ it('leaves no process behind when it is killed', async () => {
 });
 
 it('ends in order when a terminal interrupts all its processes at once, or while they start', async () => {
-  const pids = await runningPids(4);
+  const pids = runningPids();
   const batch = await heldBatch();
   process.kill(-worker.pid, 'SIGINT');
   expect(await worker.exited).toEqual({ code: 0, signal: null });
   expect(pids.filter(isRunning)).toEqual([]);
 
-  await worker.start();
+  const before = startedPids().length;
+  const starting = worker.start();
+  starting.catch(() => undefined);
+  await waitUntil(() => startedPids().length > before, {
+    what: 'the first process of the worker',
+    timeoutMs: 60_000,
+  });
   worker.kill('SIGTERM');
   expect(await worker.exited).toEqual({ code: 0, signal: null });
-  await worker.start();
-  process.kill(-worker.pid, 'SIGINT');
-  expect(await worker.exited).toEqual({ code: 0, signal: null });
+  await expect(starting).rejects.toThrow('ended with exit code 0 before it was ready');
 
   await worker.start();
   await completes(batch);
