@@ -11,7 +11,7 @@ import { memberSpans } from '../src/domain/json-spans';
 import type { ByteBudget } from '../src/upstream/byte-budget';
 import type { UnansweredLine } from './unanswered-lines';
 
-/** 5,000 lines, a whole shard of most batches, of 3 KB. Sorting its lines takes some 50 ms at most. */
+/** 5,000 lines, the shards of most batches, of 3 KB. Sorting its lines takes some 50 ms at most. */
 const windowBytesMax = 16 * 1024 * 1024;
 
 /** In the order in which models read them; a request of one endpoint has one or two. */

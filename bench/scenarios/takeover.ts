@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { say } from '../../scripts/cli/run-program';
 import type { ManagedProcess } from '../../scripts/local/managed-process';
 import { waitUntil } from '../../scripts/local/wait';
-import { shardLinesTarget, shardsInParallelMax } from '../../src/domain/limits';
+import { shardLinesMin, shardsInParallelMax } from '../../src/domain/limits';
 import { createBatch, isTerminal, pollUntil, uploadLines } from '../bench-batch';
 import { parseNumbers } from '../parse-numbers';
 import { rounded } from '../process-stats';
@@ -107,7 +107,7 @@ async function slicesStarted(
   { user, lines }: Round,
   slices: { readonly on: NamedWorker; readonly batchId: string; readonly since: number },
 ): Promise<number> {
-  const count = Math.min(shardsInParallelMax, Math.ceil(lines / shardLinesTarget));
+  const count = Math.min(shardsInParallelMax, Math.ceil(lines / shardLinesMin));
   let startedAt: number[] = [];
   await waitUntil(
     () => {

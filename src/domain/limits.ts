@@ -6,7 +6,14 @@ const GIB = 1024 * MIB;
 
 /** Shards. The parent's history stays near 2,000 events at 256 children (Temporal suggests 4,096). */
 export const shardCountMax = 256;
-export const shardLinesTarget = 5_000;
+/**
+ * Lines of a shard, give or take what rounding makes of them: of the first ones of a large batch, and
+ * of the last ones. A shard costs the engine some 60 ms of processor time, however many lines it has.
+ */
+export const shardLinesMax = 22_500;
+export const shardLinesMin = 5_000;
+/** Children of one batch that run at a time; half of what one worker runs by default. */
+export const shardsInParallelMax = 8;
 
 /** Largest accepted upload: what the largest hosted service accepts. */
 export const fileBytesMax = 10 * GIB;
@@ -28,9 +35,6 @@ export const customIdLengthMax = 512;
 /** Bad lines kept in the batch record; the record is polled often. The complete list is an object. */
 export const batchErrorsMax = 1_000;
 
-/** Children of one batch that run at a time; half of what one worker runs by default. */
-export const shardsInParallelMax = 8;
-
 /** A segment is committed when it is this old or this large, whichever comes first. */
 export const segmentAgeMsMax = 1_000;
 export const segmentBytesMax = 2 * MIB;
@@ -38,7 +42,7 @@ export const segmentBytesMax = 2 * MIB;
 export const commitMsMax = 3_000;
 /**
  * A shard is compacted when it has this many segments below `compactedBytesMin`, so that it never
- * holds more than a few hundred objects: a shard of 5,000,000 / 256 lines whose answers are 100 KB
+ * holds more than a few hundred objects: a shard of 22,500 lines whose answers are 100 KB
  * each makes some 1,000 segments, and 120 of them after compaction.
  */
 export const segmentCountMax = 64;

@@ -4,8 +4,12 @@
  * The number of lines is known only after the pass that also has to find the boundaries, so the
  * planner remembers one candidate boundary every `checkpointLines` lines and chooses among them at
  * the end. Five million lines are some twenty thousand candidates.
+ *
+ * Shards grow smaller towards the end of the file (guided self-scheduling): each is a share of what is
+ * left, so that a large batch has few of them, and no worker is alone with a large one while others
+ * have nothing to do any more.
  */
-import { shardCountMax, shardLinesTarget } from './limits';
+import { shardLinesMax, shardLinesMin, shardsInParallelMax } from './limits';
 
 /** One shard: request lines `firstOrdinal` to `firstOrdinal + lineCount - 1`. */
 export interface Shard {
@@ -50,18 +54,33 @@ export class ShardPlanner {
   }
 
   /**
-   * The shards of everything added: clamp(lines / 5,000, 1, 256) of them, as equal as whole
-   * checkpoints allow, covering every line once. None when no line was added.
+   * The shards of everything added, covering every line once; none when no line was added. They are
+   * alike in a batch of up to 40,000 lines, and 256 at most.
    */
   plan(fileBytes: number): Shard[] {
-    const wanted = Math.min(shardCountMax, Math.max(1, Math.ceil(this.total / shardLinesTarget)));
-    const count = Math.min(wanted, this.boundaries.length);
-    return Array.from({ length: count }, (_, index) => this.shard(index, count, fileBytes));
+    const shards: Shard[] = [];
+    for (let from = 0; from < this.boundaries.length;) {
+      const to = from + this.checkpointsOfNext(from);
+      shards.push(this.shard(shards.length, { from, to }, fileBytes));
+      from = to;
+    }
+    return shards;
   }
 
-  private shard(index: number, count: number, fileBytes: number): Shard {
-    const from = this.checkpointOf(index, count);
-    const to = this.checkpointOf(index + 1, count);
+  private checkpointsOfNext(from: number): number {
+    const linesLeft = this.total - from * checkpointLines;
+    const shares = Math.max(
+      Math.ceil(linesLeft / shardLinesMax),
+      Math.min(shardsInParallelMax, Math.ceil(linesLeft / shardLinesMin)),
+    );
+    return Math.ceil((this.boundaries.length - from) / shares);
+  }
+
+  private shard(
+    index: number,
+    { from, to }: { readonly from: number; readonly to: number },
+    fileBytes: number,
+  ): Shard {
     const firstOrdinal = from * checkpointLines;
     const byteOffset = this.boundaries[from] ?? fileBytes;
     return {
@@ -71,9 +90,5 @@ export class ShardPlanner {
       byteOffset,
       byteLength: (this.boundaries[to] ?? fileBytes) - byteOffset,
     };
-  }
-
-  private checkpointOf(index: number, count: number): number {
-    return Math.floor((index * this.boundaries.length) / count);
   }
 }

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { holds } from '../../support/holds';
-import { batchLinesMax, shardCountMax, shardLinesTarget } from '../../../src/domain/limits';
+import {
+  batchLinesMax,
+  shardCountMax,
+  shardLinesMax,
+  shardLinesMin,
+} from '../../../src/domain/limits';
 import { ShardPlanner, type Shard } from '../../../src/domain/shard-plan';
 
 /** Lines of ten bytes each, behind `from` bytes of white space. */
@@ -16,30 +21,36 @@ function check(lineCount: number, shardCount: number): void {
   expect(planOf(lineCount)).toHaveLength(shardCount);
 }
 
-test('there is a shard for every 5,000 lines, at least one and at most 256', () => {
+test('a small batch has a shard for every 5,000 lines, all alike', () => {
   check(1, 1);
-  check(shardLinesTarget, 1);
-  check(shardLinesTarget + 1, 2);
-  check(50_000, 10);
-  check(shardCountMax * shardLinesTarget, shardCountMax);
-  check(shardCountMax * shardLinesTarget + 1, shardCountMax);
+  check(shardLinesMin, 1);
+  check(shardLinesMin + 1, 2);
+  check(8 * shardLinesMin, 8);
+  const counts = planOf(8 * shardLinesMin).map(({ lineCount }) => lineCount);
+  expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2 * 256);
+});
+
+test('the shards of a larger batch are an eighth of what is left, and 5,000 lines in the end', () => {
+  const counts = planOf(200_000).map(({ lineCount }) => lineCount);
+  expect(counts).toEqual(counts.toSorted((one, other) => other - one));
+  expect(counts).toHaveLength(21);
+  expect(counts[0]).toBeGreaterThan(20_000);
+  expect(counts.slice(-8).every((count) => count <= shardLinesMin)).toBe(true);
 });
 
 test('a file without a line has no shard', () => {
   check(0, 0);
 });
 
-test('the largest batch has 256 shards that differ by one checkpoint at most', () => {
+test('the largest batch has at most 256 shards, the largest of them first', () => {
   const shards = planOf(batchLinesMax);
-  const counts = shards.slice(0, -1).map(({ lineCount }) => lineCount);
-  expect(shards).toHaveLength(shardCountMax);
-  expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(256);
-  expect(Math.max(...counts)).toBeLessThanOrEqual(77 * 256);
+  expect(shards.length).toBeLessThanOrEqual(shardCountMax);
+  expect(shards[0]?.lineCount).toBeLessThan(shardLinesMax + 256);
 });
 
 test('the ranges of any file cover each of its lines and bytes once, in order', () => {
   const property = fc.property(
-    fc.integer({ min: 1, max: 40_000 }),
+    fc.integer({ min: 1, max: 100_000 }),
     fc.nat({ max: 100 }),
     (lineCount, from) => {
       const shards = planOf(lineCount, from);
