@@ -1,14 +1,12 @@
 /** Batches of a benchmark: made, watched, and checked when they have ended. */
-import { createReadStream } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { APIError, OpenAI } from 'openai';
 import type { Batch } from 'openai/resources';
 import { say } from '../scripts/cli/run-program';
-import { checkResults, isComplete } from '../scripts/demo/check-results';
-import { downloadResults, type ResultFiles } from '../scripts/demo/run-batch';
+import { isComplete } from '../scripts/demo/check-results';
 import type { Stack } from '../scripts/local/stack';
-import { customIdOf, writeInputFile } from './request-lines';
+import { inputChunks, lineBytesOf, requestBody } from './request-lines';
+import { checkResultFiles } from './result-files';
 import { uploadFile } from './upload-file';
 
 const pollIntervalMs = 100;
@@ -27,17 +25,15 @@ export function batchUser(stack: Stack, folder: string, signal: AbortSignal): Ba
   return { stack, client, folder, signal };
 }
 
-/** Resolves to the id of a file with so many requests. */
-export async function uploadLines(user: BatchUser, lines: number): Promise<string> {
-  const path = join(user.folder, 'input.jsonl');
-  const bytes = await writeInputFile(path, { lines });
+/** Resolves to the id of a file with so many requests, which are nowhere but on their way to it. */
+export async function uploadLines(
+  { stack, signal }: BatchUser,
+  lines: number,
+  body = requestBody,
+): Promise<string> {
   say(`Uploading ${lines} requests …`);
-  const { id } = await uploadFile(
-    user.stack,
-    { bytes, chunks: createReadStream(path) },
-    user.signal,
-  );
-  return id;
+  const content = { bytes: lines * lineBytesOf(body), chunks: inputChunks(lines, body) };
+  return (await uploadFile(stack, content, signal)).id;
 }
 
 export async function createBatch({ client }: BatchUser, fileId: string): Promise<Batch> {
@@ -71,22 +67,19 @@ export function isTerminal({ status }: Batch): boolean {
  * Numbers of a run that lost a line would be worth nothing.
  *
  * @param expected the status, and how many of the lines must have been answered; all when absent.
- * @returns the result files, which are in the folder.
  * @throws when the batch ended otherwise, or a request has not exactly one result line.
  */
 export async function verifyResults(
-  { client, folder, signal }: BatchUser,
+  { client, signal }: BatchUser,
   batch: Batch,
   expected: {
     readonly lines: number;
     readonly status: Batch['status'];
     readonly answered?: number;
   },
-): Promise<ResultFiles> {
+): Promise<void> {
   const { lines, status, answered } = expected;
-  const files = await downloadResults(client, batch, { folder, signal });
-  const customIds = new Set(Array.from({ length: lines }, (_, at) => customIdOf(at)));
-  const check = await checkResults(customIds, files);
+  const check = await checkResultFiles(client, batch, { lines, signal });
   const isRight =
     batch.status === status &&
     isComplete(check) &&
@@ -97,7 +90,6 @@ export async function verifyResults(
       `The batch is not as it should be: ${JSON.stringify({ status: found, check })}`,
     );
   }
-  return files;
 }
 
 async function look(client: OpenAI, batchId: string): Promise<Batch | undefined> {

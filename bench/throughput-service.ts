@@ -1,4 +1,5 @@
 /** One batch through the whole service, from create to terminal. */
+import type { Batch } from 'openai/resources';
 import { say } from '../scripts/cli/run-program';
 import {
   batchUser,
@@ -7,8 +8,10 @@ import {
   pollUntil,
   uploadLines,
   verifyResults,
+  type BatchUser,
 } from './bench-batch';
 import { inBenchFolder, inBenchStack, serverPidsOf, workerPidsOf, type Pids } from './bench-stack';
+import { watchDisk } from './disk-watch';
 import type { LoadUpstream } from './load-upstream';
 import { peakRssBytes, rounded, startCpuClock } from './process-stats';
 import type { RawUpstreamStats } from './raw-upstream';
@@ -21,6 +24,8 @@ export interface ServiceLoad {
   readonly inferenceProcesses?: number;
   /** Of each process that runs slices. */
   readonly inFlight: number;
+  /** Of each request; that of the references when absent. */
+  readonly body?: string;
 }
 
 export interface ServiceRun {
@@ -34,9 +39,14 @@ export interface ServiceRun {
   readonly workerCpuMicrosPerRequest: number;
   readonly upstreamRequests: number;
   readonly outsideInferenceShare: number;
+  readonly phaseSeconds: Readonly<Record<Phase, number>>;
+  /** The most that the state folder held: the object store, Temporal's database and logs. */
+  readonly diskBytes: number;
   /** By process, with what upload and download take. */
   readonly peakRssBytes: Readonly<Record<string, number>>;
 }
+
+type Phase = 'upload' | 'validation' | 'inference' | 'finalize' | 'download';
 
 /** Runs it on a stack of its own, which is cold. */
 export async function runService(
@@ -44,13 +54,16 @@ export async function runService(
   upstream: LoadUpstream,
   abort: AbortController,
 ): Promise<ServiceRun> {
-  const { lines, workers, inferenceProcesses = 1, inFlight } = load;
+  const { lines, workers, inferenceProcesses = 1, inFlight, body } = load;
   const workerEnv = { LONGHAUL_INFERENCE_PROCESSES: String(inferenceProcesses) };
   return await inBenchFolder(async (folder) => {
     const options = { folder, workers, workerEnv, upstream: { port: upstream.port, inFlight } };
     return await inBenchStack(options, abort, async (stack) => {
       const user = batchUser(stack, folder, abort.signal);
-      const fileId = await uploadLines(user, lines);
+      const stopDiskWatch = watchDisk(folder);
+      const uploadSeconds = startClock();
+      const fileId = await uploadLines(user, lines, body);
+      const upload = uploadSeconds();
       await upstream.reset();
       const workerPids = workerPidsOf(stack);
       const others = serverPidsOf(stack);
@@ -60,12 +73,10 @@ export async function runService(
         upstream: upstream.pid,
       });
       say(`Running a batch of ${lines} requests …`);
-      const startedAt = performance.now();
-      const { id } = await createBatch(user, fileId);
-      const batch = await pollUntil(user, id, isTerminal);
-      const seconds = (performance.now() - startedAt) / 1000;
+      const { batch, seconds, phases } = await runBatch(user, fileId);
       const cpuSeconds = stopCpuClock();
       const stats = await upstream.stats();
+      const downloadSeconds = startClock();
       await verifyResults(user, batch, { lines, status: 'completed', answered: lines });
       const tokens = batch.usage?.total_tokens ?? NaN;
       say(`Service: ${Math.round(lines / seconds)} requests per second`);
@@ -78,10 +89,45 @@ export async function runService(
         workerCpuMicrosPerRequest: (sumOf(cpuSeconds, (name) => name in workerPids) * 1e6) / lines,
         upstreamRequests: stats.requests,
         outsideInferenceShare: outsideInference(stats, seconds),
+        phaseSeconds: { upload, ...phases, download: downloadSeconds() },
+        diskBytes: await stopDiskWatch(),
         peakRssBytes: peaksOf({ ...others, ...workerPids }),
       };
     });
   });
+}
+
+/** From the call that creates a batch until a poll says that it has ended. */
+async function runBatch(
+  user: BatchUser,
+  fileId: string,
+): Promise<{
+  readonly batch: Batch;
+  readonly seconds: number;
+  readonly phases: Readonly<Record<'validation' | 'inference' | 'finalize', number>>;
+}> {
+  const since = startClock();
+  const { id } = await createBatch(user, fileId);
+  const begun = new Map<Batch['status'], number>();
+  const batch = await pollUntil(user, id, (seen) => {
+    begun.set(seen.status, begun.get(seen.status) ?? since());
+    return isTerminal(seen);
+  });
+  const seconds = since();
+  // A phase that no poll has met was shorter than the time between two.
+  const finalizing = begun.get('finalizing') ?? seconds;
+  const running = begun.get('in_progress') ?? finalizing;
+  const phases = {
+    validation: rounded(running),
+    inference: rounded(finalizing - running),
+    finalize: rounded(seconds - finalizing),
+  };
+  return { batch, seconds, phases };
+}
+
+function startClock(): () => number {
+  const startedAt = performance.now();
+  return () => rounded((performance.now() - startedAt) / 1000);
 }
 
 /** Numbers of several runs: the medians, and every run's own where they matter. */
@@ -100,6 +146,8 @@ export function describeService(runs: readonly ServiceRun[]): Record<string, unk
     cpu_seconds_of_runs: runs.map((run) => run.cpuSeconds),
     upstream_requests_of_runs: runs.map((run) => run.upstreamRequests),
     outside_inference_share: medianOf((run) => run.outsideInferenceShare),
+    phase_seconds_of_runs: runs.map((run) => run.phaseSeconds),
+    disk_bytes_of_runs: runs.map((run) => run.diskBytes),
     peak_rss_bytes_of_runs: runs.map((run) => run.peakRssBytes),
   };
 }

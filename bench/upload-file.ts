@@ -6,7 +6,7 @@ const boundary = 'longhaul-bench-8c1f5d0e';
 
 export interface UploadContent {
   readonly bytes: number;
-  readonly chunks: AsyncIterable<unknown>;
+  readonly chunks: AsyncIterable<unknown> | Iterable<unknown>;
 }
 
 export interface UploadedFile {

@@ -1,6 +1,7 @@
 /** How soon a cancel takes effect, and whether everything that had finished is kept. */
 import { say } from '../../scripts/cli/run-program';
 import { linesOf } from '../../scripts/demo/input-file';
+import { downloadResults } from '../../scripts/demo/run-batch';
 import { createBatch, isTerminal, pollUntil, uploadLines, verifyResults } from '../bench-batch';
 import { parseNumbers } from '../parse-numbers';
 import { rounded } from '../process-stats';
@@ -73,8 +74,8 @@ async function measureCancel({ user, upstream, fileId, lines }: CancelledWorld):
   const returnedAt = Date.now();
   const batch = await pollUntil(user, id, isTerminal);
   const endedAt = Date.now();
-  const files = await verifyResults(user, batch, { lines, status: 'cancelled' });
-  const kept = await idsIn(files.output);
+  await verifyResults(user, batch, { lines, status: 'cancelled' });
+  const kept = await idsIn((await downloadResults(user.client, batch, user)).output);
   const answeredIds = await upstream.answeredIds();
   const { lastRequestAt } = await upstream.stats();
   return {

@@ -4,16 +4,23 @@ import { startLoadUpstream } from '../load-upstream';
 import { parseNumbers } from '../parse-numbers';
 import { rounded } from '../process-stats';
 import { atMost, everyBar, type Findings } from '../report';
-import { requestLine } from '../request-lines';
+import { lineBytesOf, requestBodyFor } from '../request-lines';
 import { describeService, runService, type ServiceRun } from '../throughput-service';
 
 export const memoryHelp = `memory: peak memory of each process with a large batch, over that with a small one
   --lines N               requests of the large batch (5000000)
   --small-lines N         requests of the small one (5000)
+  --line-bytes N          of each request; 2000 makes a file of 10 GB (430)
   --workers N             worker processes (1)
   --in-flight N           requests in flight of each of them (64)`;
 
-const defaults = { lines: 5_000_000, 'small-lines': 5_000, workers: 1, 'in-flight': 64 };
+const defaults = {
+  lines: 5_000_000,
+  'small-lines': 5_000,
+  'line-bytes': 430,
+  workers: 1,
+  'in-flight': 64,
+};
 type Parameters = ReturnType<typeof parseNumbers<typeof defaults>>;
 
 const ratioGoal = { floor: 2, aim: 1.3 };
@@ -26,10 +33,11 @@ export async function runMemory(
 ): Promise<Findings> {
   const parameters = parseNumbers(args, defaults);
   const { workers, 'in-flight': inFlight } = parameters;
+  const body = requestBodyFor(parameters['line-bytes']);
   const upstream = await startLoadUpstream({ latencyMs: 0, slots: Infinity });
   try {
     const run = async (lines: number): Promise<ServiceRun> =>
-      await runService({ lines, workers, inFlight }, upstream, abort);
+      await runService({ lines, workers, inFlight, body }, upstream, abort);
     const small = await run(parameters['small-lines']);
     const large = await run(parameters.lines);
     return findingsOf({ small, large }, parameters);
@@ -51,8 +59,11 @@ function findingsOf(
     ratio: Math.max(...ours.map(([, ratio]) => ratio)),
     ratio_of_processes: Object.fromEntries(ratios),
     bar: everyBar(ours.map(([name, ratio]) => atMost(`ratio of ${name}`, ratio, ratioGoal))),
-    reference: { batch: 'the small one', peak_rss_bytes: small.peakRssBytes },
+    reference: { batch: 'the small one', ...describeService([small]) },
     service: { batch: 'the large one', ...describeService([large]) },
-    parameters: { ...parameters, line_bytes: Buffer.byteLength(requestLine(0)) },
+    parameters: {
+      ...parameters,
+      input_bytes: parameters.lines * lineBytesOf(requestBodyFor(parameters['line-bytes'])),
+    },
   };
 }
