@@ -14,7 +14,6 @@ import { ratioOf, smoothed, type Throughput } from './throughput-sample';
 
 export interface CapacitySearchOptions {
   readonly start: number;
-  /** The search does not go below it; refusals may. */
   readonly min: number;
   readonly max: number;
 }
@@ -38,7 +37,8 @@ const wallRequests = 800;
 const [wallRoundsMin, wallRoundsMax] = [4, 16];
 
 export class CapacitySearch {
-  private readonly min: number;
+  /** The search does not go below it; refusals may. */
+  min: number;
   private readonly max: number;
   /** What probes are compared with. */
   private base: { level: number; throughput: Throughput | undefined };
@@ -46,7 +46,7 @@ export class CapacitySearch {
   /** Of the probe that is under way. */
   private factor: number | undefined;
   /** Of the next probe upward, if it is not to be a small one. */
-  private nextFactor: number | undefined = 2;
+  private nextFactor: number | undefined;
   private isSettling = false;
   private step = stepMin;
   private upIn = 0;
@@ -95,6 +95,14 @@ export class CapacitySearch {
         this.onFewer(found, gain);
       }
     }
+  }
+
+  /** Begins where the upstream has more or less enough to do. */
+  begin(level: number): void {
+    this.base.level = Math.max(level, this.min);
+    this.settle(this.base.level);
+    this.isSettling = false;
+    this.downIn = 1;
   }
 
   /** The upstream accepts that many and no more, for the time being. */
@@ -160,7 +168,7 @@ export class CapacitySearch {
     { factor, ratio, gain }: { readonly factor: number; ratio: number; gain: number },
   ): void {
     const { level, throughput } = this.base;
-    if (gain > (factor > 1.9 ? worthDoubling : worth)) {
+    if (level < this.min || gain > (factor > 1.9 ? worthDoubling : worth)) {
       this.base = { level: this.level, throughput: found };
       this.probe(gain > worthDoubling ? 2 : 1.25);
     } else if (factor < 1.2) {

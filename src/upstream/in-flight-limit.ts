@@ -13,6 +13,7 @@
  */
 import { CapacitySearch } from './capacity-search';
 import type { Clock } from './clock';
+import { SlowStart } from './slow-start';
 import { ThroughputSample } from './throughput-sample';
 
 export interface InFlightLimitOptions {
@@ -40,17 +41,24 @@ export interface Traffic {
 /** What any server that batches requests can have in hand at a time. */
 const silentLimit = 16;
 /** Reached within `startMs` if nothing speaks against it. */
-const startLimit = 64;
-const startMs = 500;
+const startLimit = 256;
+const startMs = 250;
+/** By which each answer raises the limit thereafter, as long as answers come as quickly as the first. */
+const startGrowth = 3;
+/** Where answers come so quickly, a wait for others costs nothing; to wake up for few of them does. */
+const quickMs = 50;
+const quickLimit = 64;
 const cut = 0.7;
 const raiseTickMsMin = 2;
+/** A first guess is to be too much rather than too little. */
+const spare = 2;
 
 export class InFlightLimit {
   private limit: number;
   private readonly search: CapacitySearch;
+  private start: SlowStart | undefined = new SlowStart();
   private sample: ThroughputSample | undefined;
-  /** The first sample may count all requests. */
-  private sentBefore: number | undefined = 0;
+  private sentBefore: number | undefined;
   private cancelRaise: (() => void) | undefined;
   private latencyMs = 0;
   private latencies = 0;
@@ -75,7 +83,7 @@ export class InFlightLimit {
   /** What it may be soon, so that as many lines should be at hand. It is not small while refused ones wait. */
   get soon(): number {
     const { max } = this.options;
-    return Math.ceil(Math.max(this.limit, this.search.level, Math.min(max, startLimit)));
+    return Math.ceil(Math.max(this.limit, this.search.level, Math.min(max, quickLimit)));
   }
 
   onSuccess({ number, startedAt }: SentRequest, work: number, traffic: Traffic): void {
@@ -84,11 +92,18 @@ export class InFlightLimit {
     this.answers += 1;
     this.latencies = Math.min(16, this.latencies + 1);
     this.latencyMs += (latencyMs - this.latencyMs) / this.latencies;
+    const { max } = this.options;
+    this.search.min = Math.min(max, this.latencyMs < quickMs ? quickLimit : silentLimit);
+    if (this.start !== undefined) {
+      this.start.add(startedAt, latencyMs, work);
+      this.grow(this.start, inFlight);
+      return;
+    }
     if (this.limit !== this.search.level || inFlight > this.limit + 1) {
       return;
     }
     this.sentBefore ??= traffic.sent;
-    this.sample ??= new ThroughputSample(this.limit);
+    this.sample ??= new ThroughputSample(this.limit, this.latencyMs);
     const { sample } = this;
     if (number > this.sentBefore) {
       sample.add(inFlight, latencyMs, work);
@@ -151,15 +166,33 @@ export class InFlightLimit {
     return { isNews, isCalm };
   }
 
+  private grow(start: SlowStart, inFlight: number): void {
+    const { max } = this.options;
+    if (start.isOver) {
+      this.start = undefined;
+      this.search.begin(Math.min(this.limit, spare * start.workedOn(this.options.clock.now())));
+      this.follow();
+    } else if (inFlight >= this.limit - 1) {
+      this.limit = Math.min(max, this.limit + startGrowth);
+      if (this.limit === max) {
+        this.start = undefined;
+        this.search.begin(max);
+        this.follow();
+      }
+    }
+  }
+
   private ease(accepted: number): void {
     const level = Math.max(this.least, Math.min(this.limit, accepted));
-    if (level < this.search.level) {
+    if (this.start !== undefined || level < this.search.level) {
+      this.start = undefined;
       this.search.onWall(level);
       this.follow();
     }
   }
 
   private restart(): void {
+    this.start = undefined;
     this.search.restart(this.least);
     this.follow();
   }
@@ -183,7 +216,7 @@ export class InFlightLimit {
     const tickMs = Math.max(raiseTickMsMin, durationMs / 64);
     const step = (to - this.limit) * Math.min(1, tickMs / durationMs);
     const tick = (): void => {
-      this.limit = Math.min(to, this.limit + step);
+      this.limit = Math.max(this.limit, Math.min(to, this.limit + step));
       this.cancelRaise = this.limit < to ? this.options.clock.after(tickMs, tick) : undefined;
       this.options.onRaise();
     };

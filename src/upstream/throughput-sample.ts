@@ -11,6 +11,8 @@ export interface Throughput {
 }
 
 const completionsMin = 16;
+/** Answers that come at once come in bursts: so much time evens them out. */
+const sampleMsMin = 100;
 /** A token that is read costs a small part of one that is written. */
 const inputWeight = 1 / 16;
 const smoothing = 1 / 4;
@@ -36,9 +38,14 @@ export class ThroughputSample {
   private products = 0;
   private early: number | undefined;
 
-  constructor(private readonly limit: number) {
-    this.size = Math.max(completionsMin, limit);
-    this.earlySize = Math.max(completionsMin, limit / 4);
+  /** `latencyMs`: the time that an answer takes, about. */
+  constructor(
+    private readonly limit: number,
+    latencyMs: number,
+  ) {
+    const rounds = Math.max(1, sampleMsMin / latencyMs);
+    this.size = Math.max(completionsMin, limit * rounds);
+    this.earlySize = Math.max(completionsMin, this.size / 4);
   }
 
   /** `inFlight` counts the request itself; for its work see {@link workOf}. */

@@ -29,6 +29,23 @@ beforeAll(() => {
 });
 
 describe('the limit that is found', () => {
+  it('fills many slots about as soon as there are answers', () => {
+    const world = {
+      ...{ slots: [1_000], phaseMs: 100_000, queueMax: 100_000, workers: 1 },
+      ...{ serviceMs: 1_000, slowdown: 1, spread: 0, seed: 1_618 },
+    };
+    expect(runLoad(world).work / runLoad(world, 1_000).work).toBeGreaterThan(0.98);
+  });
+
+  it('does not fall below 64 where answers come at once, however few are worked on', () => {
+    const { inFlightPerRunning } = runLoad({
+      ...{ slots: [1], phaseMs: 3_000, queueMax: 100_000, workers: 1 },
+      ...{ serviceMs: 0.1, slowdown: 1, spread: 0.1, seed: 1_414 },
+    });
+    expect(inFlightPerRunning).toBeGreaterThan(60);
+    expect(inFlightPerRunning).toBeLessThan(80);
+  });
+
   it.each(Object.keys(worlds))('keeps %s as busy as the best fixed one', (name) => {
     const world = { ...worlds[name], workers: 1 } as LoadWorld;
     const { work, refusedPerThousand, inFlightPerRunning } = runLoad(world);

@@ -11,20 +11,40 @@ function aLimit(max: number): { limit: InFlightLimit; clock: ManualClock; raises
   return { limit, clock, raises };
 }
 
-function answer(limit: InFlightLimit, count: number): void {
+function answer(
+  limit: InFlightLimit,
+  count: number,
+  { startedAt, inFlight } = { startedAt: 0, inFlight: 0 },
+): void {
   for (let number = 1; number <= count; number++) {
-    limit.onSuccess({ number, startedAt: 0 }, 1, { sent: 0, inFlight: 0 });
+    limit.onSuccess({ number, startedAt }, 1, { sent: 0, inFlight });
   }
 }
 
 describe('the limit of requests in flight', () => {
-  it('begins with 64, little by little, or with the maximum', () => {
+  it('begins with 256, little by little, or with the maximum', () => {
     const { limit, clock, raises } = aLimit(1_024);
     expect(limit.current).toBe(16);
     clock.advance(1_000);
-    expect(limit.current).toBe(64);
-    expect(new Set(raises).size).toBe(49);
+    expect(limit.current).toBe(256);
+    expect(new Set(raises).size).toBeGreaterThan(60);
     expect(aLimit(8).limit.current).toBe(8);
+  });
+
+  it('grows with each answer until answers take longer', () => {
+    const { limit, clock } = aLimit(1_024);
+    clock.advance(1_000);
+    answer(limit, 20, { startedAt: 900, inFlight: 400 });
+    expect(limit.current).toBe(256 + 3 * 20);
+    answer(limit, 32, { startedAt: 0, inFlight: 400 });
+    expect(limit.current).toBeLessThan(256);
+  });
+
+  it('does not grow for want of lines', () => {
+    const { limit, clock } = aLimit(1_024);
+    clock.advance(1_000);
+    answer(limit, 100, { startedAt: 900, inFlight: 200 });
+    expect(limit.current).toBe(256);
   });
 
   it('is cut by 30 % for a round of refusals', () => {
