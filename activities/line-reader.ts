@@ -73,7 +73,11 @@ class LineCutter {
   private keep(piece: Buffer): void {
     if (piece.length > 0) {
       this.pieceBytes += piece.length;
-      this.pieces = this.pieceBytes > this.lineBytesMax ? [] : [...this.pieces, piece];
+      if (this.pieceBytes > this.lineBytesMax) {
+        this.pieces = [];
+      } else {
+        this.pieces.push(piece);
+      }
     }
   }
 }

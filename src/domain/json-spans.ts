@@ -102,22 +102,41 @@ function skipColon(bytes: Uint8Array, from: number): number {
   return bytes[at] === colon ? at + 1 : at;
 }
 
-/** From an opening quote to behind the closing one. */
+/** A search costs as much as so many bytes looked at one by one. */
+const searchedBehind = 32;
+
+/**
+ * From an opening quote to behind the closing one. Searches for that where strings are long, and no
+ * more than once: a large line may have nothing but escaped quotes.
+ */
 function skipString(bytes: Uint8Array, from: number): number {
-  let at = bytes.indexOf(quote, from + 1);
-  while (at !== -1 && isEscaped(bytes, at)) {
-    at = bytes.indexOf(quote, at + 1);
+  const near = from + 1 + searchedBehind;
+  for (let at = from + 1; at < near; at++) {
+    const byte = bytes[at];
+    if (byte === quote) {
+      return at + 1;
+    }
+    if (byte === backslash) {
+      return skipEscapedString(bytes, at);
+    }
   }
-  return at === -1 ? bytes.length : at + 1;
+  const end = bytes.indexOf(quote, near);
+  if (end === -1) {
+    return bytes.length;
+  }
+  return bytes[end - 1] === backslash ? skipEscapedString(bytes, near) : end + 1;
 }
 
-/** Whether an odd number of backslashes stands before the byte. */
-function isEscaped(bytes: Uint8Array, at: number): boolean {
-  let before = at - 1;
-  while (bytes[before] === backslash) {
-    before -= 1;
+/** From within a string, but not within an escape, to behind the closing quote. */
+function skipEscapedString(bytes: Uint8Array, from: number): number {
+  for (let at = from; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === quote) {
+      return at + 1;
+    }
+    at += byte === backslash ? 1 : 0;
   }
-  return (at - before) % 2 === 0;
+  return bytes.length;
 }
 
 function skipValue(bytes: Uint8Array, from: number): number {
@@ -136,19 +155,23 @@ function skipValue(bytes: Uint8Array, from: number): number {
 function skipNested(bytes: Uint8Array, from: number): number {
   let depth = 0;
   for (let at = from; at < bytes.length; at++) {
-    const byte = bytes[at];
+    const byte = bytes[at] ?? 0;
     if (byte === quote) {
       at = skipString(bytes, at) - 1;
-    } else if (byte === openBrace || byte === openBracket) {
-      depth += 1;
-    } else if (byte === closeBrace || byte === closeBracket) {
-      depth -= 1;
+    } else if (byte >= openBracket) {
+      depth += nesting(byte);
       if (depth === 0) {
         return at + 1;
       }
     }
   }
   return bytes.length;
+}
+
+/** Opening and closing brackets differ by two, square ones and braces in one bit. */
+function nesting(byte: number): number {
+  const square = byte & ~0x20;
+  return square === openBracket ? 1 : square === closeBracket ? -1 : 0;
 }
 
 function skipScalar(bytes: Uint8Array, from: number): number {

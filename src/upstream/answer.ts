@@ -4,7 +4,9 @@
  * duplicate keys; only white space changes.
  */
 import { isUtf8 } from 'node:buffer';
+import { memberSpans } from '../domain/json-spans';
 import { noUsage, usageOf, type Usage } from '../domain/usage';
+import { isJsonText } from '../scanner/json-text';
 
 export interface ReadAnswer {
   readonly body: Uint8Array;
@@ -15,22 +17,25 @@ const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const space = 0x20;
 const tab = 0x09;
+const openBrace = 0x7b;
 
 const errorTextLengthMax = 1_000;
 const halfCharacterAtEnd = /[\ud800-\udbff]$/;
 
-const notJson = Symbol('not JSON');
+/** What is longer may take `JSON.parse` more than 20 ms; nothing but `usage` is of interest. */
+const parsedBytesMax = 262_144;
+const usageBytesMax = 4_096;
 
 /**
  * Overwrites line breaks in `bytes` with spaces: in valid JSON they can only be white space.
- * A body that is not one JSON value in UTF-8 is `undefined` for a 2xx, and otherwise is put as text
- * into an error object as OpenAI writes it. Never throws.
+ * A body that is not one JSON value in UTF-8, of at most 100 levels when it is large, is `undefined`
+ * for a 2xx, and otherwise is put as text into an error object as OpenAI writes it. Never throws.
  */
 export function readAnswer(status: number, bytes: Buffer): ReadAnswer | undefined {
-  const value = parse(bytes);
-  if (value !== notJson) {
+  const usage = bytes.length > parsedBytesMax ? usageInLarge(bytes) : usageIn(bytes);
+  if (usage !== undefined) {
     overwriteLineBreaks(bytes);
-    return { body: trimmed(bytes), usage: usageOf(value) };
+    return { body: trimmed(bytes), usage };
   }
   return isSuccess(status) ? undefined : { body: wrapped(status, bytes), usage: noUsage };
 }
@@ -39,21 +44,44 @@ export function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
 }
 
-function parse(bytes: Buffer): unknown {
+/** `undefined` when the bytes are not one JSON value. */
+function usageIn(bytes: Buffer): Usage | undefined {
   if (!isUtf8(bytes)) {
-    return notJson;
+    return undefined;
   }
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return usageOf(JSON.parse(bytes.toString('utf8')));
   } catch {
-    return notJson;
+    return undefined;
   }
 }
 
+function usageInLarge(bytes: Buffer): Usage | undefined {
+  if (!isJsonText(bytes)) {
+    return undefined;
+  }
+  const [span] = bytes[firstByte(bytes)] === openBrace ? memberSpans(bytes, ['usage']) : [];
+  return span === undefined || span.end - span.start > usageBytesMax
+    ? noUsage
+    : usageOf({ usage: JSON.parse(bytes.toString('utf8', span.start, span.end)) as unknown });
+}
+
+function firstByte(bytes: Buffer): number {
+  let at = 0;
+  while ((bytes[at] ?? Infinity) <= space) {
+    at += 1;
+  }
+  return at;
+}
+
+/** Searches for the first one only: an answer may be all line breaks. */
 function overwriteLineBreaks(bytes: Buffer): void {
   for (const lineBreak of [lineFeed, carriageReturn]) {
-    for (let at = bytes.indexOf(lineBreak); at !== -1; at = bytes.indexOf(lineBreak, at + 1)) {
-      bytes[at] = space;
+    const first = bytes.indexOf(lineBreak);
+    for (let at = first === -1 ? bytes.length : first; at < bytes.length; at++) {
+      if (bytes[at] === lineBreak) {
+        bytes[at] = space;
+      }
     }
   }
 }

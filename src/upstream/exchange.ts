@@ -112,7 +112,6 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private status = 0;
   private headers: HttpAnswer['headers'] = {};
   private body: Buffer | undefined;
-  private moreBody: Buffer[] | undefined;
   private bodyBytes = 0;
 
   constructor(readonly start: ExchangeStart) {}
@@ -150,6 +149,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.ended) {
       return;
     }
+    const at = this.bodyBytes;
     this.bodyBytes += chunk.length;
     this.start.connection.budget.add(chunk.length);
     if (this.bodyBytes > answerBytesMax) {
@@ -157,8 +157,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     } else if (this.body === undefined) {
       this.body = chunk;
     } else {
-      this.moreBody ??= [this.body];
-      this.moreBody.push(chunk);
+      this.body = withRoom(this.body, this.bodyBytes);
+      this.body.set(chunk, at);
     }
   }
 
@@ -178,10 +178,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   private wholeBody(): Buffer {
-    if (this.moreBody !== undefined) {
-      return Buffer.concat(this.moreBody);
-    }
-    return this.body ?? Buffer.alloc(0);
+    return this.body?.subarray(0, this.bodyBytes) ?? Buffer.alloc(0);
   }
 
   private cut(error: Error): void {
@@ -200,4 +197,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.start.connection.end(this, attempt);
     }
   }
+}
+
+/** Pieces are put together as they come: an upstream may send sixteen million of one byte. */
+function withRoom(body: Buffer, bytes: number): Buffer {
+  if (bytes <= body.length) {
+    return body;
+  }
+  const larger = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(2 * bytes, answerBytesMax)));
+  larger.set(body);
+  return larger;
 }

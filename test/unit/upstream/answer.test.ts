@@ -43,6 +43,38 @@ describe('an answer', () => {
     expect(readAnswer(200, Buffer.from('['.repeat(1_000_000)))).toBeUndefined();
   });
 
+  it.each([
+    ['{"a":12345678901234567890,"a":1.0,"usage":{"total_tokens":3}}'],
+    ['{"usage":{"prompt_tokens":1},"\\u0075sage":{"total_tokens":\r\n4}}\n'],
+    ['{"text":"\\u0041\\n\\ud83d\\ude00 é \u2028","usage":null}'],
+    [`{"usage":{"total_tokens":5,"more":"${'x'.repeat(1_000)}"}}`],
+    ['[{"usage":{"total_tokens":6}}]\r\n'],
+    ['"\n"'],
+    ['1'],
+    [''],
+    ['{}\n{}'],
+    ['{"usage":'],
+    ['\ufeff{}'],
+    [Buffer.from([0x22, 0xff, 0x22])],
+  ])('is read no otherwise when it is large: %s', (text) => {
+    const large = Buffer.concat([Buffer.alloc(300_000, ' \n\r'), Buffer.from(text)]);
+    for (const status of [200, 400]) {
+      expect(readAnswer(status, Buffer.from(large))?.usage).toEqual(
+        readAnswer(status, Buffer.from(text))?.usage,
+      );
+    }
+    expect(read(200, large)).toBe(read(200, text));
+  });
+
+  it('that is large is never made into objects', () => {
+    // With `JSON.parse` a second and 300 MB.
+    const text = `{"usage":{"total_tokens":1},"choices":[${'{},'.repeat(5_000_000)}{}]}`;
+    expect(readAnswer(200, Buffer.from(text))).toMatchObject({ usage: { totalTokens: 1 } });
+    const deep = `[${' '.repeat(300_000)}${'['.repeat(100)}${']'.repeat(100)}]`;
+    expect(readAnswer(200, Buffer.from(deep))).toBeUndefined();
+    expect(readAnswer(200, Buffer.from(deep.slice(1, -1)))).toBeDefined();
+  });
+
   it('says what it used', () => {
     const text =
       '{"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9,"prompt_tokens_details":{"cached_tokens":4}}}';
