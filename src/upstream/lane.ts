@@ -26,6 +26,7 @@ import { FairQueue } from './fair-queue';
 import { HealthCheck } from './health-check';
 import { Isolation } from './isolation';
 import { Pacing } from './pacing';
+import { RetryBudget } from './retry-budget';
 import { Route } from './route';
 import { LineSession, type SessionHost, type SessionLine } from './session';
 import { workOf } from './throughput-sample';
@@ -49,6 +50,7 @@ export class Lane implements SessionHost {
   private readonly queue = new FairQueue<SessionLine>();
   private readonly isolation = new Isolation();
   private readonly pacing: Pacing;
+  private readonly retryBudget = new RetryBudget();
   private readonly pool: ConnectionPool;
   private readonly traffic = { sent: 0, inFlight: 0 };
   private opened = 0;
@@ -78,6 +80,10 @@ export class Lane implements SessionHost {
 
   get inFlightLimit(): number {
     return this.pacing.limitSoon;
+  }
+
+  admitsRetry(): boolean {
+    return this.retryBudget.admits(this.pacing.limit);
   }
 
   open(options: SessionOptions): DispatchSession {
@@ -164,6 +170,7 @@ export class Lane implements SessionHost {
     line.successesSeen ??= route.successes;
     this.traffic.inFlight += 1;
     this.traffic.sent += 1;
+    this.retryBudget.onSent(line.failures > 0);
     const exchange = new Exchange({
       line,
       connection,
@@ -180,6 +187,7 @@ export class Lane implements SessionHost {
     this.traffic.inFlight -= 1;
     const isAnswered = attempt.kind !== 'unavailable' && attempt.kind !== 'unreachable';
     this.isolation.onEnd(sending.company, isAnswered);
+    this.retryBudget.onEnd(line.failures > 0, attempt.kind === 'answer');
     if (line.session.isAborted) {
       breaker.onGivenUp(sending.isTrial);
     } else if (attempt.kind === 'answer') {

@@ -17,13 +17,13 @@ export interface PacingOptions {
  * A rate limit concerns everybody, because the next line would be refused as well.
  */
 export class Pacing {
-  private readonly limit: InFlightLimit;
+  private readonly inFlightLimit: InFlightLimit;
   private pause: { readonly until: number; readonly cancel: () => void } | undefined;
   /** Rounds of overload without a success in between. */
   private refusals = 0;
 
   constructor(private readonly options: PacingOptions) {
-    this.limit = new InFlightLimit({
+    this.inFlightLimit = new InFlightLimit({
       clock: options.clock,
       max: options.maxInFlight,
       onRaise: () => {
@@ -33,25 +33,30 @@ export class Pacing {
   }
 
   maySend(inFlight: number): boolean {
-    return this.pause === undefined && inFlight < this.limit.current;
+    return this.pause === undefined && inFlight < this.inFlightLimit.current;
+  }
+
+  /** Requests at a time. */
+  get limit(): number {
+    return this.inFlightLimit.current;
   }
 
   /** See {@link InFlightLimit.soon}. */
   get limitSoon(): number {
-    return this.limit.soon;
+    return this.inFlightLimit.soon;
   }
 
   /** A request was answered with 2xx; for its work see `workOf`. */
   onSuccess(request: SentRequest, work: number, traffic: Traffic): void {
     this.refusals = 0;
-    this.limit.onSuccess(request, work, traffic);
+    this.inFlightLimit.onSuccess(request, work, traffic);
   }
 
   /** An attempt failed because the upstream has too much to do. */
   onCongestion(attempt: Attempt, number: number, traffic: Traffic): void {
     const isOverload = attempt.timedOut
-      ? this.limit.onTimeout(number, traffic)
-      : this.limit.onRefusal(number, traffic);
+      ? this.inFlightLimit.onTimeout(number, traffic)
+      : this.inFlightLimit.onRefusal(number, traffic);
     if (attempt.retryAfterMs !== undefined) {
       // Somewhat later than asked: other processes were told the same.
       this.pauseFor(attempt.retryAfterMs * (1 + this.options.random() / 10));
@@ -63,7 +68,7 @@ export class Pacing {
 
   /** Stops the timers. */
   close(): void {
-    this.limit.close();
+    this.inFlightLimit.close();
     this.pause?.cancel();
   }
 

@@ -15,6 +15,8 @@ export interface SessionHost {
   readonly clock: Clock;
   /** Requests that the upstream may be sent at a time, at once or soon. */
   readonly inFlightLimit: number;
+  /** Whether a line that has failed may be sent. */
+  admitsRetry(): boolean;
   /** The session has a line to send. */
   onReady(session: LineSession): void;
   /** Closes the connections that carry lines of the session. */
@@ -183,7 +185,7 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
       // A line that never failed tells more of the upstream than one that may be the trouble.
       return breaker.admits() ? fewestFailures(this.ready) : undefined;
     }
-    if (first.failures === 0 || !breaker.admitsRetry()) {
+    if (first.failures === 0 || !breaker.admitsRetry() || !this.host.admitsRetry()) {
       const line = this.ready.find(({ failures }) => failures === 0);
       return line !== undefined && breaker.admits() && isolation.admits(line, false)
         ? line

@@ -41,6 +41,30 @@ describe('a server error', () => {
   });
 });
 
+describe('a flood of server errors', () => {
+  it('is answered with a few retries at a time, and ends every line', async () => {
+    let [retries, mostRetries] = [0, 0];
+    harness.upstream.use(({ earlier }, response) => {
+      if (earlier > 0) {
+        retries += 1;
+        mostRetries = Math.max(mostRetries, retries);
+        response.once('close', () => {
+          retries -= 1;
+        });
+      }
+      setImmediate(() => {
+        refuse(response, 500);
+      });
+    });
+    const lines = harness.open({ maxInFlight: 60 });
+    lines.submit(...range(0, 70));
+    await lines.hasOutcomes(70);
+    expect(new Set(lines.statuses())).toEqual(new Set([500]));
+    expect(harness.upstream.received).toHaveLength(350);
+    expect(mostRetries).toBeLessThanOrEqual(16);
+  });
+});
+
 describe('a rate limit', () => {
   it('with Retry-After stops everybody, and uses up no attempt', async () => {
     let isLimited = true;
