@@ -12,7 +12,8 @@ export const benchModel = 'bench-model';
 
 export interface BenchUpstream {
   readonly port: number;
-  readonly inFlight: number;
+  /** At most; the product's default when absent. */
+  readonly inFlight?: number;
   /** For one attempt; the product's default when absent. */
   readonly requestTimeoutSeconds?: number;
 }
@@ -93,7 +94,7 @@ function writeUpstreamsFile(folder: string, upstream: BenchUpstream, caller?: st
   const entry = {
     name: 'bench',
     base_url: `http://127.0.0.1:${port}${caller === undefined ? '' : `/${caller}`}/v1`,
-    max_in_flight: inFlight,
+    ...(inFlight !== undefined && { max_in_flight: inFlight }),
     ...(requestTimeoutSeconds !== undefined && { request_timeout_seconds: requestTimeoutSeconds }),
     models: [benchModel],
   };

@@ -22,8 +22,8 @@ export interface ServiceLoad {
   readonly workers: number;
   /** Of each worker; 1 when absent. */
   readonly inferenceProcesses?: number;
-  /** Of each process that runs slices. */
-  readonly inFlight: number;
+  /** Of each process that runs slices, at most; the product's default when absent. */
+  readonly inFlight?: number;
   /** Of each request; that of the references when absent. */
   readonly body?: string;
 }
@@ -55,9 +55,10 @@ export async function runService(
   abort: AbortController,
 ): Promise<ServiceRun> {
   const { lines, workers, inferenceProcesses = 1, inFlight, body } = load;
+  const target = { port: upstream.port, ...(inFlight !== undefined && { inFlight }) };
   const workerEnv = { LONGHAUL_INFERENCE_PROCESSES: String(inferenceProcesses) };
   return await inBenchFolder(async (folder) => {
-    const options = { folder, workers, workerEnv, upstream: { port: upstream.port, inFlight } };
+    const options = { folder, workers, workerEnv, upstream: target };
     return await inBenchStack(options, abort, async (stack) => {
       const user = batchUser(stack, folder, abort.signal);
       const stopDiskWatch = watchDisk(folder);

@@ -16,8 +16,8 @@ export const throughputHelp = `throughput: requests per second from create to te
   --lines N               requests in the batch (200000)
   --workers N             worker processes (1)
   --inference-processes N processes in which each worker runs slices; as many in all has the reference (1)
-  --in-flight N           requests in flight of each process, where answers take no time (64)
-  --slots N               where they do: answers at a time, and requests in flight altogether (1000)
+  --in-flight N           of each process of the reference, where answers take no time (64)
+  --slots N               where they do: answers at a time, and requests in flight of the reference (1000)
   --reference-requests N  of each process in a run of the reference, at most 20 s worth (100000)`;
 
 const defaults = {
@@ -82,7 +82,7 @@ async function measure(
     };
     const clients = { clients: processes, upstreamPid: upstream.pid };
     const references = [await runReference(task, clients)];
-    const load = { lines, workers, inferenceProcesses, inFlight };
+    const load = { lines, workers, inferenceProcesses };
     const runs: ServiceRun[] = [];
     while (runs.length < count) {
       runs.push(await runService(load, upstream, abort));
