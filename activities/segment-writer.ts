@@ -9,6 +9,9 @@ import { commitMsMax, segmentAgeMsMax, segmentBytesMax } from '../src/domain/lim
 import type { SegmentLine } from '../src/ledger/segment';
 import type { ByteBudget } from '../src/upstream/byte-budget';
 
+/** Of a commit, unless one line is larger. */
+const commitBytesMax = 4 * segmentBytesMax;
+
 export interface SegmentWriterOptions {
   readonly commit: (lines: readonly SegmentLine[]) => Promise<void>;
   readonly budget: ByteBudget;
@@ -87,9 +90,7 @@ export class SegmentWriter {
   }
 
   private async commit(): Promise<void> {
-    const { lines, bytes } = this;
-    this.lines = [];
-    this.bytes = 0;
+    const { lines, bytes } = this.takeLines();
     const timer = setTimeout(() => {
       this.isBehind = true;
     }, commitMsMax);
@@ -104,9 +105,25 @@ export class SegmentWriter {
       this.options.budget.remove(bytes);
       this.committing = undefined;
     }
-    // The timer of lines that came meanwhile may have found this commit under way and given up.
+    // Lines were left, or the timer of those that came meanwhile has found this commit and given up.
     if (this.bytes >= segmentBytesMax || this.timer === undefined) {
       this.commitSoon();
     }
+  }
+
+  /** The oldest: a segment of everything that large lines come to would be encoded for a second. */
+  private takeLines(): { readonly lines: readonly SegmentLine[]; readonly bytes: number } {
+    let count = 0;
+    let bytes = 0;
+    for (const line of this.lines) {
+      if (count > 0 && bytes + line.bytes.length > commitBytesMax) {
+        break;
+      }
+      count += 1;
+      bytes += line.bytes.length;
+    }
+    const lines = this.lines.splice(0, count);
+    this.bytes -= bytes;
+    return { lines, bytes };
   }
 }

@@ -34,7 +34,7 @@ export async function inBenchFolder<T>(measure: (folder: string) => Promise<T>):
 
 export interface BenchStackOptions extends Pick<
   StackOptions,
-  'parts' | 'simulatorEnv' | 'workers' | 'workerEnv'
+  'parts' | 'apiEnv' | 'simulatorEnv' | 'workers' | 'workerEnv'
 > {
   readonly folder: string;
   /** One of the benchmark's own, or the simulated upstream, which serves the same model. */

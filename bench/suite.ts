@@ -6,6 +6,7 @@ import { cancelHelp, runCancel } from './scenarios/cancel';
 import { fairnessHelp, runFairness } from './scenarios/fairness';
 import { finalizeHelp, runFinalize } from './scenarios/finalize';
 import { hangMemoryHelp, runHangMemory } from './scenarios/hang-memory';
+import { hostileHelp, runHostile } from './scenarios/hostile';
 import { manyBatchesHelp, runManyBatches } from './scenarios/many-batches';
 import { memoryHelp, runMemory } from './scenarios/memory';
 import { reworkHelp, runRework } from './scenarios/rework';
@@ -65,6 +66,14 @@ export const scenarios: ReadonlyMap<string, Scenario> = new Map([
     },
   ],
   ['rework', { help: reworkHelp, run: runRework, small: '--lines 20000 --kill-every-seconds 5' }],
+  [
+    'hostile',
+    {
+      help: hostileHelp,
+      run: runHostile,
+      small: '--bad-lines 200000 --endless-megabytes 100 --large-lines 1 --slow-lines 5',
+    },
+  ],
   ['hang-memory', { help: hangMemoryHelp, run: runHangMemory, small: '--minutes 1' }],
   ['slow-upload', { help: slowUploadHelp, run: runSlowUpload, small: '--minutes 0.2' }],
 ]);

@@ -5,6 +5,8 @@ export interface WorkflowSize {
   readonly children: number;
   readonly activities: number;
   readonly events: number;
+  /** Attempts of activities above the first. */
+  readonly retries: number;
 }
 
 export async function readWorkflowSize(client: Client, workflowId: string): Promise<WorkflowSize> {
@@ -23,5 +25,13 @@ export async function readWorkflowSize(client: Client, workflowId: string): Prom
     children: childIds.length + sum(({ children }) => children),
     activities: own.filter(isActivity).length + sum(({ activities }) => activities),
     events: own.length + sum((size) => size.events),
+    retries:
+      own.reduce((total, event) => total + retriesIn(event), 0) + sum((size) => size.retries),
   };
+}
+
+function retriesIn(event: {
+  activityTaskStartedEventAttributes?: { attempt?: number | null } | null;
+}): number {
+  return (event.activityTaskStartedEventAttributes?.attempt ?? 1) - 1;
 }

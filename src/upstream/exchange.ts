@@ -18,6 +18,9 @@ import {
 import type { RouteSending } from './route';
 import type { SessionLine } from './session';
 
+/** Judging so much may take some milliseconds. */
+const largeBytesMin = 1_048_576;
+
 /** Where a connection leads. */
 interface ConnectionTarget {
   readonly origin: string;
@@ -163,9 +166,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    const { status, headers } = this;
     this.complete = true;
-    this.end(judgeAnswer({ status, headers, body: this.wholeBody() }));
+    if (this.bodyBytes > largeBytesMin) {
+      inTurn(() => {
+        this.judge();
+      });
+    } else {
+      this.judge();
+    }
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -175,6 +183,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
         ? judgeAnswer({ status, headers, body: undefined })
         : judgeError(error, this.controller !== undefined),
     );
+  }
+
+  private judge(): void {
+    const { status, headers } = this;
+    this.end(judgeAnswer({ status, headers, body: this.wholeBody() }));
   }
 
   private wholeBody(): Buffer {
@@ -207,4 +220,26 @@ function withRoom(body: Buffer, bytes: number): Buffer {
   const larger = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(2 * bytes, answerBytesMax)));
   larger.set(body);
   return larger;
+}
+
+const waiting: (() => void)[] = [];
+
+/** One in each turn of the event loop, so that several large answers at a time do not stop it. */
+function inTurn(task: () => void): void {
+  waiting.push(task);
+  if (waiting.length === 1) {
+    setImmediate(takeTurn);
+  }
+}
+
+function takeTurn(): void {
+  const task = waiting[0];
+  try {
+    task?.();
+  } finally {
+    waiting.shift();
+    if (waiting.length > 0) {
+      setImmediate(takeTurn);
+    }
+  }
 }

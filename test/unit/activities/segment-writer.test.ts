@@ -63,6 +63,17 @@ test('lines are committed at once when they are large', () => {
   expect(committed).toEqual([[0, 1]]);
 });
 
+test('large lines that have gathered are committed a few at a time', async () => {
+  isHolding = true;
+  for (let ordinal = 0; ordinal < 8; ordinal++) {
+    writer.add(large(ordinal));
+  }
+  isHolding = false;
+  finishCommit?.();
+  await writer.flush();
+  expect(committed).toEqual([[0], [1, 2, 3], [4, 5, 6], [7]]);
+});
+
 test('nothing is committed when nothing was added', async () => {
   await writer.flush();
   await jest.advanceTimersByTimeAsync(5 * segmentAgeMsMax);
