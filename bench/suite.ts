@@ -9,6 +9,7 @@ import { hangMemoryHelp, runHangMemory } from './scenarios/hang-memory';
 import { hostileHelp, runHostile } from './scenarios/hostile';
 import { manyBatchesHelp, runManyBatches } from './scenarios/many-batches';
 import { memoryHelp, runMemory } from './scenarios/memory';
+import { prefixHelp, runPrefix } from './scenarios/prefix';
 import { reworkHelp, runRework } from './scenarios/rework';
 import { runServerRestart, serverRestartHelp } from './scenarios/server-restart';
 import { runSlowUpload, slowUploadHelp } from './scenarios/slow-upload';
@@ -54,6 +55,7 @@ export const scenarios: ReadonlyMap<string, Scenario> = new Map([
       small: '--capacities 24,8,48 --seconds 4 --waits 16 --limits 32 --ceiling 64',
     },
   ],
+  ['prefix', { help: prefixHelp, run: runPrefix, small: '--lines 500 --prefixes 20' }],
   ['api-latency', { help: apiLatencyHelp, run: runApiLatency, small: '--lines 10000 --polls 20' }],
   ['cancel', { help: cancelHelp, run: runCancel, small: '--rounds 1 --lines 20000' }],
   ['takeover', { help: takeoverHelp, run: runTakeover, small: '--rounds 1' }],

@@ -77,6 +77,15 @@ test('the whole text of a prompt counts, whatever stands before it in the body',
   expect(await windowsOf(bodies)).toEqual([[2, 0, 3, 1]]);
 });
 
+test('many lines are in order however many of them are sorted at a time', async () => {
+  const prompts = ordinals(0, 7_000).map((ordinal) => `${(ordinal * 7_919) % 701}`);
+  const [order] = await windowsOf(prompts.map((prompt) => ({ prompt })));
+  const expected = ordinals(0, prompts.length).sort((a, b) =>
+    Buffer.compare(Buffer.from(`${prompts[a]}"`), Buffer.from(`${prompts[b]}"`)),
+  );
+  expect(order).toEqual(expected);
+});
+
 test('instructions come before the input', async () => {
   const bodies = [
     { input: 'a', instructions: 'Translate.' },
@@ -100,7 +109,7 @@ test('a window ends when it is large, and counts in the budget while it is in us
   for await (const lines of inPrefixOrder(blocksOf(bodies, 1), budget)) {
     held.push(lines.length, Math.floor(budget.bytesHeld / mebibyte));
   }
-  expect(held).toEqual([4, 20, 4, 20, 0, 0]);
+  expect(held).toEqual([7, 35, 1, 5]);
   expect(budget.bytesHeld).toBe(0);
 });
 
