@@ -13,6 +13,6 @@ import { removeWorkingState } from './remove-batch';
 
 export async function cleanUp(deps: ActivityDeps, ref: BatchRef): Promise<void> {
   await heartbeating({ step: 'removing the ledger' }, async () => {
-    await removeWorkingState(deps, ref);
+    await removeWorkingState(deps, ref, await deps.batches.get(ref));
   });
 }

@@ -4,6 +4,7 @@ import { batchKeys } from '../src/domain/object-keys';
 import type { Shard } from '../src/domain/shard-plan';
 import type { LedgerOptions } from '../src/ledger/shard-ledger';
 import type { ProjectLimits } from '../src/domain/project';
+import type { Mailer } from '../src/notifications/mailer';
 import type { Logger } from '../src/observability/logger';
 import type { Agenda } from '../src/storage/agenda';
 import type { BatchStore } from '../src/storage/batch-store';
@@ -12,6 +13,7 @@ import type { FileStore } from '../src/storage/file-store';
 import type { ObjectStore } from '../src/storage/object-store';
 import type { ProjectStore } from '../src/storage/project-store';
 import type { UploadStore } from '../src/storage/upload-store';
+import type { WebhookStore } from '../src/storage/webhook-store';
 import type { BatchWorkflows } from '../src/temporal/batch-workflows';
 import type { ByteBudget } from '../src/upstream/byte-budget';
 import type { Dispatcher } from '../src/upstream/dispatcher';
@@ -29,6 +31,9 @@ export interface ActivityDeps {
   readonly agenda: Agenda;
   readonly workflows: BatchWorkflows;
   readonly projects: ProjectStore;
+  readonly webhooks: WebhookStore;
+  /** Absent: no e-mail. */
+  readonly mailer?: Mailer;
   readonly routes: ModelRoutes;
   readonly dispatcher: Dispatcher;
   readonly budget: ByteBudget;

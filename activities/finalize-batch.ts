@@ -37,25 +37,29 @@ interface FinalizeProgress {
 
 type FileKind = 'output' | 'error';
 
-export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): Promise<void> {
+/** @returns the record as it then is; `undefined` when the batch is gone: another run was faster. */
+export async function finalizeBatch(
+  deps: ActivityDeps,
+  input: FinalizeInput,
+): Promise<BatchRecord | undefined> {
   const { ref, shardCount } = input;
   const earlier = Context.current().info.heartbeatDetails as FinalizeProgress | undefined;
   const begun = { ...earlier?.begun };
   const progress: FinalizeProgress = { step: 'reading seals', shards: shardCount, begun };
-  await heartbeating(progress, async () => {
+  return await heartbeating(progress, async () => {
     const [batch, end] = await Promise.all([deps.batches.get(ref), deps.batches.getEnd(ref)]);
+    if (batch !== undefined && isTerminal(batch.status)) {
+      return batch;
+    }
     if (batch === undefined || end === undefined) {
       throw new MissingObject('record or end', ref);
     }
     const { reason } = end;
-    if (isTerminal(batch.status)) {
-      return;
-    }
     const seals = await intactSeals(deps, input);
     if (await hasEnded(deps, batch)) {
       // Another run was faster: its files stay, and what was sealed anew here goes.
       await removeLedger(deps, ref);
-      return;
+      return await deps.batches.get(ref);
     }
     progress.step = 'writing files';
     const files = await writeFiles({ deps, batch, begun }, seals);
@@ -64,9 +68,11 @@ export async function finalizeBatch(deps: ActivityDeps, input: FinalizeInput): P
       ...costOfBatch(deps, batch, files),
       ...(reason === 'failed' && { errors: [{ ...batchErrors.internalError, line: null }] }),
     };
-    await deps.batches.apply(ref, { type: 'finalized', at: nowSeconds(deps), reason, result });
+    const at = nowSeconds(deps);
+    const ended = await deps.batches.apply(ref, { type: 'finalized', at, reason, result });
     const { requestCounts } = result;
     deps.logger.info({ batch: ref.batchId, ended: reason, ...requestCounts }, 'batch has ended');
+    return ended;
   });
 }
 

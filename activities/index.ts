@@ -7,9 +7,12 @@ import type { BatchEnd, NewBatch } from '../src/domain/batch';
 import type {
   BatchRef,
   CloseShardInput,
+  ConcludedBatch,
+  ConcludeInput,
   DecideEndInput,
   FinalizeInput,
   OpenBatchResult,
+  PreparedBatch,
   RecoveredPlan,
   RecoveryResult,
   ScheduledWorkflowInput,
@@ -22,6 +25,7 @@ import type {
 } from '../src/domain/workflow-contract';
 import { cleanUp } from './clean-up';
 import { closeShard } from './close-shard';
+import { concludeBatch } from './conclude-batch';
 import { decideEnd } from './decide-end';
 import type { ActivityDeps } from './deps';
 import { finalizeBatch } from './finalize-batch';
@@ -52,6 +56,9 @@ export interface ControlActivities {
   closeShard(input: CloseShardInput): Promise<void>;
   finalizeBatch(input: FinalizeInput): Promise<void>;
   cleanUp(ref: BatchRef): Promise<void>;
+  /** {@link openBatch}, and {@link validateAndPlan} unless the batch has ended. */
+  prepareBatch(batch: NewBatch): Promise<PreparedBatch>;
+  concludeBatch(input: ConcludeInput): Promise<ConcludedBatch>;
   sweep(): Promise<SweepResult>;
   recoverBatches(input: ScheduledWorkflowInput): Promise<RecoveryResult>;
   recoverPlan(ref: BatchRef): Promise<RecoveredPlan>;
@@ -67,17 +74,25 @@ const validationsInParallelMax = 2;
 
 export function createControlActivities(deps: ActivityDeps): ControlActivities {
   const validations = new Limiter(validationsInParallelMax);
+  const open: ControlActivities['openBatch'] = async (batch) =>
+    await heartbeating({ step: 'writing the record' }, async () => await openBatch(deps, batch));
+  const validate: ControlActivities['validateAndPlan'] = async (ref) => {
+    const release = await turnOf(deps, validations, ref);
+    try {
+      return await removingLateWrites(deps, ref, async () => await validateAndPlan(deps, ref));
+    } finally {
+      release();
+    }
+  };
   return {
-    openBatch: async (batch) =>
-      await heartbeating({ step: 'writing the record' }, async () => await openBatch(deps, batch)),
-    validateAndPlan: async (ref) => {
-      const release = await turnOf(deps, validations, ref);
-      try {
-        return await removingLateWrites(deps, ref, async () => await validateAndPlan(deps, ref));
-      } finally {
-        release();
-      }
+    openBatch: open,
+    validateAndPlan: validate,
+    prepareBatch: async (batch) => {
+      const { endedAs } = await open(batch);
+      const ref = { projectId: batch.projectId, batchId: batch.id };
+      return endedAs === null ? { endedAs, validation: await validate(ref) } : { endedAs };
     },
+    concludeBatch: async (input) => await concludeBatch(deps, input),
     takeTurn: async (input) => await takeTurn(deps, input),
     decideEnd: async (input) =>
       await heartbeating({ step: 'deciding the end' }, async () => await decideEnd(deps, input)),
@@ -105,6 +120,9 @@ async function turnOf(
   ref: BatchRef,
 ): Promise<() => void> {
   const ended = new AbortController();
+  if (validations.hasRoom) {
+    return await validations.acquire(ended.signal);
+  }
   const unwatch = deps.endWatch.watch(ref, () => {
     ended.abort();
   });

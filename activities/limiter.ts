@@ -5,12 +5,17 @@ export class Limiter {
 
   constructor(private readonly limit: number) {}
 
+  /** Whether nobody has to wait. */
+  get hasRoom(): boolean {
+    return this.running < this.limit;
+  }
+
   /**
    * Resolves when it is the caller's turn, to a function that ends the turn; also when the signal is
    * aborted, for callers that then have next to nothing to do.
    */
   async acquire(signal: AbortSignal): Promise<() => void> {
-    if (this.running < this.limit) {
+    if (this.hasRoom) {
       this.running += 1;
     } else if (!(await this.waitForTurn(signal))) {
       return () => undefined;

@@ -7,6 +7,7 @@
  * Resumes from nothing: it is a few small reads.
  * Never fails for good.
  */
+import type { BatchRecord } from '../src/domain/batch';
 import type { NotificationTarget } from '../src/domain/webhook';
 import type { BatchRef } from '../src/domain/workflow-contract';
 import { webhookTargets } from '../src/notifications/targets';
@@ -21,6 +22,15 @@ export async function planNotifications(
   if (batch === undefined) {
     throw new MissingObject('record', ref);
   }
+  return await notificationTargets(deps, batch);
+}
+
+/** Who is still to be told how a batch has ended; nobody while it has not. */
+export async function notificationTargets(
+  deps: Pick<NotificationDeps, 'webhooks' | 'projects' | 'mailer'>,
+  batch: BatchRecord,
+): Promise<readonly NotificationTarget[]> {
+  const ref = { projectId: batch.projectId, batchId: batch.id };
   const [webhooks, hasRecipients] = await Promise.all([
     webhookTargets(deps.webhooks, batch),
     wantsEmail(deps, ref),
@@ -34,7 +44,10 @@ export async function planNotifications(
   return targets.filter((target) => !settled.includes(target));
 }
 
-async function wantsEmail(deps: NotificationDeps, { projectId }: BatchRef): Promise<boolean> {
+async function wantsEmail(
+  deps: Pick<NotificationDeps, 'projects' | 'mailer'>,
+  { projectId }: BatchRef,
+): Promise<boolean> {
   return (
     deps.mailer !== undefined && ((await deps.projects.get(projectId))?.emails.length ?? 0) > 0
   );

@@ -13,8 +13,11 @@ const secondsPerDay = 86_400;
  * input file if that was deleted meanwhile. The marker under `open/` goes last, so that whoever is
  * cut off here is not forgotten. Repeating it does no harm.
  */
-export async function removeWorkingState(deps: ActivityDeps, ref: BatchRef): Promise<void> {
-  const batch = await deps.batches.get(ref);
+export async function removeWorkingState(
+  deps: ActivityDeps,
+  ref: BatchRef,
+  batch: BatchRecord | undefined,
+): Promise<void> {
   if (batch !== undefined && isFileId(batch.inputFileId)) {
     await deps.files.release(ref.projectId, batch.inputFileId, ref.batchId);
   }
@@ -28,10 +31,9 @@ export async function removeWorkingState(deps: ActivityDeps, ref: BatchRef): Pro
 
 /** Removes plan, progress and ledger, which nobody needs once the batch is terminal. */
 export async function removeLedger({ store }: ActivityDeps, ref: BatchRef): Promise<void> {
-  const keys = batchKeys(ref.projectId, ref.batchId);
-  await deleteBelow(store, keys.shardsPrefix);
-  await deleteBelow(store, keys.progressPrefix);
-  await store.delete([keys.plan]);
+  const { prefix, ...keys } = batchKeys(ref.projectId, ref.batchId);
+  const working = [keys.plan, keys.progressPrefix, keys.shardsPrefix];
+  await deleteBelow(store, prefix, (key) => working.some((one) => key.startsWith(one)));
 }
 
 /**
@@ -60,7 +62,7 @@ export async function removeBatch(
       return true;
     }
   }
-  await deleteBelow(deps.store, keys.prefix, keys.record);
+  await deleteBelow(deps.store, keys.prefix, (key) => key !== keys.record);
   for (const fileId of Object.values(batch?.resultFileIds ?? {})) {
     await deps.files.sweep(projectId, { fileId, isDeleted: false }, nowSeconds);
   }

@@ -14,7 +14,8 @@ export interface WorkflowWorkerTask {
 
 async function main(): Promise<void> {
   const task = JSON.parse(process.argv[2] ?? '') as WorkflowWorkerTask;
-  Runtime.install({ logger: new DefaultLogger('WARN') });
+  // Told to end, it ends at once: its polls would take a minute to return.
+  Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
   const activities: EmptyActivities = { nothing: () => Promise.resolve() };
   const worker = await Worker.create({
     connection: await NativeConnection.connect({ address: task.address }),

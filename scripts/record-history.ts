@@ -96,7 +96,7 @@ const shapes: Readonly<Record<string, Shape>> = {
   },
 
   'child-terminated': async ({ client, temporal }) => {
-    const batch = await running(client, await createBatch(client, slowLines(600)));
+    const batch = await running(client, await createBatch(client, slowLines(4_000)));
     const childId = shardWorkflowId(batch.id as BatchId, 0);
     await temporal.workflow.getHandle(childId).terminate('by hand');
     return await waitForEnd(client, batch.id, 120_000);

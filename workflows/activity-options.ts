@@ -7,6 +7,7 @@
  * Activities are waited for when they are cancelled: with TRY_CANCEL, finalizing would start while
  * slices still commit.
  */
+import type { Priority } from '@temporalio/common';
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { ControlActivities, InferenceActivities, NotificationActivities } from '../activities';
 
@@ -14,10 +15,15 @@ const retry = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
 
 /** Control activities. They heartbeat every second, and may take hours on a large batch. */
-export function controlActivities(taskQueue: string, summary: string): ControlActivities {
+export function controlActivities(
+  taskQueue: string,
+  summary: string,
+  priority: Priority = {},
+): ControlActivities {
   return proxyActivities<ControlActivities>({
     taskQueue,
     summary,
+    priority,
     startToCloseTimeout: '24h',
     heartbeatTimeout: '20s',
     cancellationType,

@@ -49,11 +49,12 @@ import {
   type ShardRef,
   type SliceResult,
   type TaskQueues,
+  type ValidationResult,
 } from '../src/domain/workflow-contract';
 import { controlActivities } from './activity-options';
 import { BatchView } from './batch-view';
 import { shardWorkflow } from './shard.workflow';
-import { startNotifications } from './start-notifications';
+import { planAndStartNotifications, startNotifications } from './start-notifications';
 
 const cancelSignal = defineSignal(cancelSignalName);
 
@@ -62,6 +63,12 @@ const notificationsPatch = 'notifications';
 
 /** A timer of no time would let shards start before it fires. */
 const lateStartPatch = 'late-start';
+
+/** What begins a batch is one activity, and what ends it another: `prepareBatch`, `concludeBatch`. */
+const fewStepsPatch = 'few-steps';
+
+/** Of 1 to 5, the lowest first; 3 without. */
+const endingPriority = 2;
 
 /** Between two runs of a child that ended without a seal, so that a fault does not become a storm. */
 const childRerunDelay = '5s';
@@ -82,6 +89,9 @@ class BatchRun {
   private decided: Promise<BatchEnd> | undefined;
   private shardCount = 0;
   private isInvalid = false;
+  /** The record was terminal before this run began. */
+  private hasEnded = false;
+  private isConcluding = false;
   private readonly unsealed = new Set<number>();
 
   constructor(private readonly input: BatchWorkflowInput) {
@@ -100,12 +110,17 @@ class BatchRun {
       },
       { description },
     );
+    if (this.input.recovery === undefined && patched(fewStepsPatch)) {
+      return await this.runUntilEnd(async () => {
+        await this.prepareAndRun();
+      });
+    }
     const opened = await CancellationScope.nonCancellable(
       async () => await this.control('write the record').openBatch(this.input.batch),
     );
     if (opened.endedAs !== null) {
       if (patched(notificationsPatch)) {
-        await startNotifications(this.ref, this.input.taskQueuePrefix);
+        await planAndStartNotifications(this.ref, this.input.taskQueuePrefix);
       }
       await this.control('remove the ledger').cleanUp(this.ref);
       return { status: opened.endedAs };
@@ -114,15 +129,20 @@ class BatchRun {
     if (recovery !== undefined) {
       return await CancellationScope.nonCancellable(async () => await this.recover(recovery));
     }
+    return await this.runUntilEnd(async () => {
+      await this.validateAndRun();
+    });
+  }
+
+  /** Does the work of the batch until that is done or an end is asked for; then ends the batch. */
+  private async runUntilEnd(work: () => Promise<void>): Promise<BatchWorkflowResult> {
     this.startExpiryTimer();
     // Cancel in the Web UI or the CLI cancels the root scope.
     CancellationScope.current().cancelRequested.catch(() => {
       this.ask('cancelled');
     });
     try {
-      await this.work.run(async () => {
-        await this.validateAndRun();
-      });
+      await this.work.run(work);
     } catch (error) {
       // While the batch ends it does not matter how its work broke off — a dead worker's activity
       // is not run again once it was cancelled: the ledger has what was answered.
@@ -149,6 +169,9 @@ class BatchRun {
 
   /** Asks for an early end; the first one to reach the store holds. */
   private ask(reason: AskedReason): void {
+    if (this.isConcluding) {
+      return;
+    }
     this.decided ??= CancellationScope.nonCancellable(async () => await this.decideEnd(reason));
     // `finish` awaits it; until then a failure must not count as unhandled.
     this.decided.catch(() => undefined);
@@ -180,6 +203,18 @@ class BatchRun {
     return batch.expiresAt * 1000 + startMs - startedAtMs;
   }
 
+  private async prepareAndRun(): Promise<void> {
+    // Not cancelled but told by the `end` object, as below.
+    const prepared = await CancellationScope.nonCancellable(
+      async () => await this.control('validate and plan').prepareBatch(this.input.batch),
+    );
+    this.hasEnded = prepared.endedAs !== null;
+    if (prepared.endedAs === null && this.hasShards(prepared.validation)) {
+      await this.waitForTurn();
+      await this.runShards();
+    }
+  }
+
   private async validateAndRun(): Promise<void> {
     if (await this.validate()) {
       await this.waitForTurn();
@@ -194,6 +229,10 @@ class BatchRun {
     const validation = await CancellationScope.nonCancellable(
       async () => await this.control('validate and plan').validateAndPlan(this.ref),
     );
+    return this.hasShards(validation);
+  }
+
+  private hasShards(validation: ValidationResult): boolean {
     if (validation.verdict !== 'valid') {
       this.isInvalid = validation.verdict === 'invalid';
       return false;
@@ -292,6 +331,33 @@ class BatchRun {
 
   private async finish(): Promise<BatchWorkflowResult> {
     this.expiry.cancel();
+    return patched(fewStepsPatch) ? await this.conclude() : await this.finishInSteps();
+  }
+
+  private async conclude(): Promise<BatchWorkflowResult> {
+    const { ref, shardCount } = this;
+    const isComplete = this.decided === undefined && this.isComplete;
+    if (!isComplete && !this.isInvalid && !this.hasEnded) {
+      const { reason } = await this.settleEnd();
+      this.view.ending(reason);
+      if (reason !== 'completed') {
+        await this.closeShards(reason);
+      }
+    } else if (shardCount > 1) {
+      this.view.ending('completed');
+    }
+    this.isConcluding = true;
+    const step = { ref, shardCount, isComplete };
+    const { endedAs, targets } = await this.ending('write the files').concludeBatch(step);
+    this.view.ended(endedAs);
+    if (targets.length > 0) {
+      await startNotifications(targets, ref, this.input.taskQueuePrefix);
+      await this.ending('remove the ledger').cleanUp(ref);
+    }
+    return { status: endedAs };
+  }
+
+  private async finishInSteps(): Promise<BatchWorkflowResult> {
     const end = this.isInvalid ? { reason: 'failed' as const } : await this.settleEnd();
     this.view.ending(end.reason);
     if (!this.isInvalid) {
@@ -303,7 +369,7 @@ class BatchRun {
     }
     this.view.ended(end.reason);
     if (patched(notificationsPatch)) {
-      await startNotifications(this.ref, this.input.taskQueuePrefix);
+      await planAndStartNotifications(this.ref, this.input.taskQueuePrefix);
     }
     await this.control('remove the ledger').cleanUp(this.ref);
     return { status: end.reason };
@@ -311,9 +377,13 @@ class BatchRun {
 
   /** Without all seals there was an end that this workflow has not heard of: it holds. */
   private async settleEnd(): Promise<BatchEnd> {
-    const isComplete = this.shardCount > 0 && this.unsealed.size === 0;
-    this.decided ??= this.decideEnd(isComplete ? 'completed' : 'cancelled');
+    this.decided ??= this.decideEnd(this.isComplete ? 'completed' : 'cancelled');
     return await this.decided;
+  }
+
+  /** Every shard is sealed. */
+  private get isComplete(): boolean {
+    return this.shardCount > 0 && this.unsealed.size === 0;
   }
 
   private async closeShards(reason: EarlyEndReason): Promise<void> {
@@ -329,6 +399,11 @@ class BatchRun {
 
   private async decideEnd(reason: BatchEnd['reason']): Promise<BatchEnd> {
     return await this.control(`end: ${reason}`).decideEnd({ ref: this.ref, reason });
+  }
+
+  /** What a batch ends with goes first, so that batches end before others begin. */
+  private ending(summary: string): ReturnType<typeof controlActivities> {
+    return controlActivities(this.queues.orchestrator, summary, { priorityKey: endingPriority });
   }
 
   private control(summary: string): ReturnType<typeof controlActivities> {

@@ -14,11 +14,25 @@ import { notificationActivities } from './activity-options';
 import { notificationWorkflow } from './notification.workflow';
 
 /** To be called when the batch's record is terminal; again does no harm. */
-export async function startNotifications(ref: BatchRef, taskQueuePrefix: string): Promise<void> {
+export async function planAndStartNotifications(
+  ref: BatchRef,
+  taskQueuePrefix: string,
+): Promise<void> {
   await CancellationScope.nonCancellable(async () => {
     const { orchestrator } = taskQueues(taskQueuePrefix);
     const activities = notificationActivities(orchestrator, 'list whom to tell');
     const targets = await activities.planNotifications(ref);
+    await startNotifications(targets, ref, taskQueuePrefix);
+  });
+}
+
+/** The same, when it is known whom to tell. */
+export async function startNotifications(
+  targets: readonly NotificationTarget[],
+  ref: BatchRef,
+  taskQueuePrefix: string,
+): Promise<void> {
+  await CancellationScope.nonCancellable(async () => {
     await Promise.all(
       targets.map(async (target) => {
         await startNotification(ref, target, taskQueuePrefix);

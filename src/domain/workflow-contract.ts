@@ -150,6 +150,11 @@ export interface OpenBatchResult {
   readonly endedAs: TerminalStatus | null;
 }
 
+/** What came of the first step of a batch: it has ended already, or its input was read. */
+export type PreparedBatch =
+  | { readonly endedAs: TerminalStatus }
+  | { readonly endedAs: null; readonly validation: ValidationResult };
+
 export interface TakeTurnInput {
   readonly ref: BatchRef;
   /** As it was when the batch was created. */
@@ -193,6 +198,17 @@ export interface FinalizeInput {
   readonly ref: BatchRef;
   /** 0 when the batch ended before its input was validated. */
   readonly shardCount: number;
+}
+
+export interface ConcludeInput extends FinalizeInput {
+  /** Every line has its answer: the batch ends as completed, unless its end was decided before. */
+  readonly isComplete: boolean;
+}
+
+export interface ConcludedBatch {
+  readonly endedAs: TerminalStatus;
+  /** Who is still to be told. With nobody, nothing is left to do. */
+  readonly targets: readonly NotificationTarget[];
 }
 
 export interface NotificationWorkflowInput {

@@ -1,15 +1,15 @@
 import type { ObjectStore } from './object-store';
 
-/** Deletes every object below a prefix, but one if it is named. */
+/** Deletes the objects below a prefix, or those of them that are meant. */
 export async function deleteBelow(
   store: ObjectStore,
   prefix: string,
-  keep?: string,
+  isMeant: (key: string) => boolean = () => true,
 ): Promise<void> {
   let after: string | undefined;
   do {
     const page = await store.list(prefix, { ...(after !== undefined && { after }) });
-    await store.delete(page.items.map(({ key }) => key).filter((key) => key !== keep));
+    await store.delete(page.items.map(({ key }) => key).filter(isMeant));
     after = page.hasMore ? page.items.at(-1)?.key : undefined;
   } while (after !== undefined);
 }

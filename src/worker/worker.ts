@@ -51,8 +51,11 @@ import { createHttpDispatcher } from '../upstream/http-dispatcher';
 /** The bundle that `npm run build` makes; the same bundle is replayed in the tests. */
 const workflowBundlePath = resolve(__dirname, '../../workflow-bundle.js');
 
-/** Workflows kept in memory; each takes about a megabyte. */
-const cachedWorkflowsMax = 200;
+/**
+ * Workflows kept in memory: the default of unfinished batches of a project, each with one shard. One
+ * that is not has its history read again at each of its events.
+ */
+const cachedWorkflowsMax = 1_000;
 /** Control activities at a time; validations have a limit of their own. */
 const controlActivitiesMax = 32;
 /** Calls to webhooks and mail servers at a time; each may take its receiver's twenty seconds. */
@@ -207,6 +210,8 @@ async function createDeps(
     agenda,
     workflows: new TemporalBatchWorkflows(client),
     projects: new ProjectStore(store),
+    webhooks: new WebhookStore(store),
+    ...(config.smtp !== undefined && { mailer: new SmtpMailer(config.smtp) }),
     routes: loadModelRoutes(config.upstreamsFile, env),
     dispatcher: createHttpDispatcher({
       logger,
@@ -225,12 +230,8 @@ async function createDeps(
 }
 
 function notificationDeps(config: WorkerConfig, deps: ActivityDeps): NotificationDeps {
-  return {
-    ...deps,
-    webhooks: new WebhookStore(deps.store),
-    webhookSender: new HttpWebhookSender(new AddressGuard(config.webhookAllowedNetworks)),
-    ...(config.smtp !== undefined && { mailer: new SmtpMailer(config.smtp) }),
-  };
+  const webhookSender = new HttpWebhookSender(new AddressGuard(config.webhookAllowedNetworks));
+  return { ...deps, webhookSender };
 }
 
 /** Waits for the engine: at a start of the whole machine it may come up last. */

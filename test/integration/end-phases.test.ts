@@ -136,7 +136,7 @@ describe('while the output file is put together', () => {
     const hold = on.storeProxy.hold(new RegExp(`^POST \\S+${path}\\S*uploadId=`));
     gate.set('answered');
     await on.reach(batch, async () => {
-      const heartbeat = await on.heartbeatOf(batch.id, 'finalizeBatch');
+      const heartbeat = await on.heartbeatOf(batch.id, 'concludeBatch');
       return hold.heldCount > 0 && JSON.stringify(heartbeat ?? null).includes('"begun":{"output"');
     });
     const asked = (): string[] => on.storeProxy.requests.filter((line) => line.includes(path));

@@ -49,6 +49,14 @@ describe('recorded histories', () => {
     'batch-notified',
     'batch-notified-invalid',
     'batch-notified-cancelled',
+    'batch-completed-few-steps',
+    'batch-completed-several-shards-few-steps',
+    'batch-invalid-few-steps',
+    'batch-cancelled-few-steps',
+    'batch-expired-few-steps',
+    'batch-expired-before-start-few-steps',
+    'batch-recovered-terminated-few-steps',
+    'batch-notified-few-steps',
     'notification',
     'sweep',
     'recovery',
@@ -66,7 +74,7 @@ describe('a change that histories do not allow is caught', () => {
     {
       change: 'a timer before the shards',
       name: 'batch-completed',
-      from: /await this\.runShards\(\)/,
+      from: /await this\.runShards\(\)/g,
       to: "await (0, workflow_1.sleep)('1s'); await this.runShards()",
     },
     {
@@ -76,15 +84,27 @@ describe('a change that histories do not allow is caught', () => {
       to: '.finishBatch(',
     },
     {
+      change: 'a renamed last step',
+      name: 'batch-completed-few-steps',
+      from: /\.concludeBatch\(/,
+      to: '.endBatch(',
+    },
+    {
+      change: 'another order of steps for batches of old',
+      name: 'batch-completed',
+      from: /patched\)\(fewStepsPatch\)/g,
+      to: 'patched)(fewStepsPatch) || true',
+    },
+    {
       change: 'a cancelled batch whose shards are not closed',
       name: 'batch-cancelled',
-      from: /await this\.closeShards\([^)]*\)/,
+      from: /await this\.closeShards\([^)]*\)/g,
       to: 'await undefined',
     },
     {
       change: 'a failed batch whose shards are not closed',
       name: 'batch-recovered-failed',
-      from: /await this\.closeShards\([^)]*\)/,
+      from: /await this\.closeShards\([^)]*\)/g,
       to: 'await undefined',
     },
     {

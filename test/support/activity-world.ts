@@ -33,6 +33,7 @@ import { CreatedBatches } from '../../src/storage/created-batches';
 import { FileStore } from '../../src/storage/file-store';
 import type { ObjectStore } from '../../src/storage/object-store';
 import { ProjectStore } from '../../src/storage/project-store';
+import { WebhookStore } from '../../src/storage/webhook-store';
 import { UploadStore } from '../../src/storage/upload-store';
 import { ByteBudget } from '../../src/upstream/byte-budget';
 import { aNewBatch, model, projectId, startedAt } from './batches';
@@ -114,6 +115,7 @@ export class ActivityWorld {
       agenda,
       workflows: this.workflows,
       projects: new ProjectStore(store),
+      webhooks: new WebhookStore(store),
       routes: new Map(routes.map((route) => [route.model, route])),
       dispatcher: this.dispatcher,
       budget: this.budget,

@@ -134,7 +134,7 @@ const beforeValidation: Phase = {
     const batch = await world.createLarge(window);
     const seen = await world.on.reach(
       batch,
-      async () => await world.on.hasPending(batch.id, 'validateAndPlan'),
+      async () => await world.on.hasPending(batch.id, 'prepareBatch'),
     );
     return { ...batch, phase: beforeValidation, seen, release: nothing };
   },

@@ -1,6 +1,13 @@
-import { newBatchRecord } from '../../../src/domain/batch';
+import { newBatchOf, newBatchRecord } from '../../../src/domain/batch';
+import { makeWebhookEndpointId } from '../../../src/domain/ids';
 import { batchKeys, fileKeys, openBatchKey } from '../../../src/domain/object-keys';
-import type { BatchRef } from '../../../src/domain/workflow-contract';
+import type {
+  BatchRef,
+  ConcludedBatch,
+  ConcludeInput,
+  PreparedBatch,
+} from '../../../src/domain/workflow-contract';
+import { makeSigningSecret } from '../../../src/notifications/signature';
 import { StoreFault } from '../../../src/storage/object-store';
 import {
   ActivityWorld,
@@ -105,6 +112,74 @@ describe('deciding the end', () => {
   });
 });
 
+describe('a batch whose last shard is sealed', () => {
+  async function aSealedBatch(): Promise<ConcludeInput> {
+    const { ref, shards } = await createRunningBatch(world, requestLines(10));
+    for (const shard of shards) {
+      await world.runSlice(shard);
+    }
+    return { ref, shardCount: shards.length, isComplete: true };
+  }
+  const conclude = async (input: ConcludeInput): Promise<ConcludedBatch> =>
+    await world.run(async (control) => await control.concludeBatch(input));
+
+  it('is completed and cleaned up in one step, which may be repeated', async () => {
+    const input = await aSealedBatch();
+    const concluded = { endedAs: 'completed', targets: [] };
+    expect(await conclude(input)).toEqual(concluded);
+    const keys = batchKeys(projectId, input.ref.batchId);
+    expect(await keysBelow(world.store, keys.prefix)).toEqual([keys.end, keys.record]);
+    expect(await world.store.head(openBatchKey(projectId, input.ref.batchId))).toBeUndefined();
+    const record = await recordOf(world, input.ref);
+    expect(record.requestCounts).toEqual({ total: 10, completed: 10, failed: 0 });
+    expect(await conclude(input)).toEqual(concluded);
+    expect(await recordOf(world, input.ref)).toEqual(record);
+  });
+
+  it('ends as a cancel says that came first', async () => {
+    const input = await aSealedBatch();
+    await world.deps.batches.decideEnd(input.ref, { reason: 'cancelled', at: startedAt });
+    expect(await conclude(input)).toEqual({ endedAs: 'cancelled', targets: [] });
+  });
+
+  it('keeps its marker until it is known who is being told', async () => {
+    const input = await aSealedBatch();
+    const id = makeWebhookEndpointId('b'.repeat(16));
+    await world.deps.webhooks.create({
+      id,
+      projectId,
+      createdAt: startedAt,
+      url: 'https://example.com/',
+      events: null,
+      isEnabled: true,
+      secret: { current: makeSigningSecret() },
+    });
+    expect(await conclude(input)).toEqual({ endedAs: 'completed', targets: [id] });
+    expect(await world.store.head(openBatchKey(projectId, input.ref.batchId))).toBeDefined();
+  });
+});
+
+describe('preparing a batch', () => {
+  it('opens and validates it, and says what an earlier run has found', async () => {
+    const ref = await createBatch(world, requestLines(10));
+    const batch = newBatchOf(await recordOf(world, ref));
+    const prepare = async (): Promise<PreparedBatch> =>
+      await world.run(async (control) => await control.prepareBatch(batch));
+    const validation = { verdict: 'valid', total: 10, shardCount: 1, model: 'small' };
+    expect(await prepare()).toEqual({ endedAs: null, validation });
+    expect(await prepare()).toEqual({ endedAs: null, validation });
+  });
+
+  it('reads nothing of one that has ended', async () => {
+    const ref = await createBatch(world, 'no JSON');
+    const batch = newBatchOf(await recordOf(world, ref));
+    const prepare = async (): Promise<PreparedBatch> =>
+      await world.run(async (control) => await control.prepareBatch(batch));
+    expect(await prepare()).toMatchObject({ validation: { verdict: 'invalid' } });
+    expect(await prepare()).toEqual({ endedAs: 'failed' });
+  });
+});
+
 describe('cleaning up', () => {
   const cleanUp = async (ref: BatchRef): Promise<void> => {
     await world.run(async (control) => {
@@ -175,7 +250,7 @@ describe('cleaning up', () => {
   it('may be repeated, and goes on where it was cut off', async () => {
     const ref = await aCompletedBatch();
     world.store.fateOf = ({ name, key }) =>
-      name === 'delete' && key.includes('/shards/') ? 'fails' : 'works';
+      name === 'delete' && key.includes('/batches/') ? 'fails' : 'works';
     await expect(cleanUp(ref)).rejects.toThrow(StoreFault);
     expect(await world.store.head(openBatchKey(projectId, ref.batchId))).toBeDefined();
     world.store.fateOf = () => 'works';
