@@ -97,10 +97,11 @@ export class CapacitySearch {
     }
   }
 
-  /** Begins where the upstream has more or less enough to do. */
+  /** Begins anew where the upstream has more or less enough to do. */
   begin(level: number): void {
-    this.base.level = Math.max(level, this.min);
-    this.settle(this.base.level);
+    this.wall = Infinity;
+    this.base.level = level;
+    this.settle(level);
     this.isSettling = false;
     this.downIn = 1;
   }

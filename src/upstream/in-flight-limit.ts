@@ -13,6 +13,7 @@
  */
 import { CapacitySearch } from './capacity-search';
 import type { Clock } from './clock';
+import type { EngineLoad } from './engine-load';
 import { SlowStart } from './slow-start';
 import { ThroughputSample } from './throughput-sample';
 
@@ -50,6 +51,14 @@ const quickMs = 50;
 const quickLimit = 64;
 const cut = 0.7;
 const raiseTickMsMin = 2;
+/** Of the requests that the upstream works on, as many may wait there. */
+const [waitingMin, waitingWanted, waitingMax] = [0.05, 0.1, 0.15];
+/** By which the limit rises while too few wait; a second time in a row, and thereafter. */
+const [loadGrowth, loadGrowthNext] = [1.5, 2];
+/** For which the upstream's own figures hold. */
+const loadMs = 5_000;
+/** For which a refusal says more than that nothing waits. */
+const refusedMs = 10_000;
 /** A first guess is to be too much rather than too little. */
 const spare = 2;
 
@@ -60,6 +69,9 @@ export class InFlightLimit {
   private sample: ThroughputSample | undefined;
   private sentBefore: number | undefined;
   private cancelRaise: (() => void) | undefined;
+  private loadAt = -Infinity;
+  private refusedAt = -Infinity;
+  private isRising = false;
   private latencyMs = 0;
   private latencies = 0;
   private lastShrinkAt = -1;
@@ -88,18 +100,18 @@ export class InFlightLimit {
 
   onSuccess({ number, startedAt }: SentRequest, work: number, traffic: Traffic): void {
     const inFlight = traffic.inFlight + 1;
-    const latencyMs = this.options.clock.now() - startedAt;
+    const now = this.options.clock.now();
+    const latencyMs = now - startedAt;
     this.answers += 1;
     this.latencies = Math.min(16, this.latencies + 1);
     this.latencyMs += (latencyMs - this.latencyMs) / this.latencies;
-    const { max } = this.options;
-    this.search.min = Math.min(max, this.latencyMs < quickMs ? quickLimit : silentLimit);
+    this.search.min = Math.min(this.options.max, this.isQuick ? quickLimit : silentLimit);
     if (this.start !== undefined) {
       this.start.add(startedAt, latencyMs, work);
-      this.grow(this.start, inFlight);
+      this.grow(this.start, { inFlight, now });
       return;
     }
-    if (this.limit !== this.search.level || inFlight > this.limit + 1) {
+    if (this.hasLoad(now) || this.limit !== this.search.level || inFlight > this.limit + 1) {
       return;
     }
     this.sentBefore ??= traffic.sent;
@@ -118,8 +130,32 @@ export class InFlightLimit {
     }
   }
 
+  /**
+   * What the upstream tells of itself is better than what can be measured here: the limit then keeps a
+   * short queue there, whoever has put it there. So several processes share the upstream.
+   */
+  onLoad({ running, waiting }: EngineLoad, { inFlight }: Traffic): void {
+    const now = this.options.clock.now();
+    if (running === 0 || this.isQuick) {
+      return;
+    }
+    this.loadAt = now;
+    if (waiting > running * waitingMax) {
+      this.isRising = false;
+      const part = (running * (1 + waitingWanted)) / (running + waiting);
+      this.begin(Math.max(2, Math.min(this.limit, inFlight) * part));
+    } else if (waiting > running * waitingMin || now - this.refusedAt < refusedMs) {
+      this.isRising = false;
+    } else if (this.canRise && inFlight >= this.limit - 1) {
+      // By one at least, so that a process with a small share gets a larger one.
+      this.begin(1 + this.limit * (this.isRising ? loadGrowthNext : loadGrowth));
+      this.isRising = true;
+    }
+  }
+
   /** Returns whether the upstream is overloaded, which it is not by a request that is one too many. */
   onRefusal(number: number, traffic: Traffic): boolean {
+    this.refusedAt = this.options.clock.now();
     const { isNews, isCalm } = this.note(number, { sent: traffic.sent, least: 1 });
     if (isNews && !isCalm) {
       this.restart();
@@ -166,18 +202,34 @@ export class InFlightLimit {
     return { isNews, isCalm };
   }
 
-  private grow(start: SlowStart, inFlight: number): void {
+  /** The start goes on by itself, and so does a rise that is under way. */
+  private get canRise(): boolean {
+    return this.start === undefined && this.cancelRaise === undefined;
+  }
+
+  private get isQuick(): boolean {
+    return this.latencies > 0 && this.latencyMs < quickMs;
+  }
+
+  private hasLoad(now: number): boolean {
+    return now - this.loadAt < loadMs;
+  }
+
+  private begin(level: number): void {
+    this.start = undefined;
+    this.search.begin(level);
+    this.follow();
+  }
+
+  private grow(start: SlowStart, { inFlight, now }: { inFlight: number; now: number }): void {
     const { max } = this.options;
     if (start.isOver) {
-      this.start = undefined;
-      this.search.begin(Math.min(this.limit, spare * start.workedOn(this.options.clock.now())));
-      this.follow();
+      const level = Math.min(this.limit, spare * start.workedOn(now));
+      this.begin(Math.max(this.search.min, level));
     } else if (inFlight >= this.limit - 1) {
       this.limit = Math.min(max, this.limit + startGrowth);
       if (this.limit === max) {
-        this.start = undefined;
-        this.search.begin(max);
-        this.follow();
+        this.begin(max);
       }
     }
   }
@@ -205,7 +257,9 @@ export class InFlightLimit {
     this.close();
     if (level > this.limit) {
       // A small step is a probe, which may meet a wall.
-      this.raise(level > this.limit * 1.2 ? this.latencyMs / 4 : this.latencyMs);
+      const durationMs = level > this.limit * 1.2 ? this.latencyMs / 4 : this.latencyMs;
+      const isToldSoon = this.hasLoad(this.options.clock.now());
+      this.raise(isToldSoon ? Math.min(durationMs, startMs) : durationMs);
     } else {
       this.limit = level;
     }

@@ -21,6 +21,7 @@ import type { CircuitBreakerOptions } from './circuit-breaker';
 import type { Clock } from './clock';
 import { ConnectionPool } from './connection-pool';
 import type { DispatchSession, SessionOptions } from './dispatcher';
+import { EngineMetrics } from './engine-metrics';
 import { Exchange, type Connection, type ConnectionOptions } from './exchange';
 import { FairQueue } from './fair-queue';
 import { HealthCheck } from './health-check';
@@ -51,6 +52,7 @@ export class Lane implements SessionHost {
   private readonly isolation = new Isolation();
   private readonly pacing: Pacing;
   private readonly retryBudget = new RetryBudget();
+  private readonly metrics: EngineMetrics;
   private readonly pool: ConnectionPool;
   private readonly traffic = { sent: 0, inFlight: 0 };
   private opened = 0;
@@ -69,6 +71,14 @@ export class Lane implements SessionHost {
       random,
       maxInFlight: upstream.maxInFlight,
       onResume: this.schedulePump,
+    });
+    this.metrics = new EngineMetrics({
+      clock,
+      read: options.transport.readLoad,
+      isBusy: () => this.traffic.inFlight > 0,
+      onLoad: (load) => {
+        this.pacing.onLoad(load, this.traffic);
+      },
     });
     const connectionOptions: ConnectionOptions = {
       budget: options.budget,
@@ -105,6 +115,7 @@ export class Lane implements SessionHost {
   async close(): Promise<void> {
     this.isClosed = true;
     this.pacing.close();
+    this.metrics.close();
     // Exchanges that end with their connection are failures, and would start a check.
     await this.pool.close();
     for (const route of this.routes.values()) {
@@ -171,6 +182,7 @@ export class Lane implements SessionHost {
     this.traffic.inFlight += 1;
     this.traffic.sent += 1;
     this.retryBudget.onSent(line.failures > 0);
+    this.metrics.wake();
     const exchange = new Exchange({
       line,
       connection,

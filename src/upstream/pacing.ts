@@ -1,6 +1,7 @@
 import { backoffMs } from '../domain/retry';
 import type { Attempt } from './attempt';
 import type { Clock } from './clock';
+import type { EngineLoad } from './engine-load';
 import { InFlightLimit, type SentRequest, type Traffic } from './in-flight-limit';
 
 export interface PacingOptions {
@@ -50,6 +51,11 @@ export class Pacing {
   onSuccess(request: SentRequest, work: number, traffic: Traffic): void {
     this.refusals = 0;
     this.inFlightLimit.onSuccess(request, work, traffic);
+  }
+
+  /** What the upstream tells of itself. */
+  onLoad(load: EngineLoad, traffic: Traffic): void {
+    this.inFlightLimit.onLoad(load, traffic);
   }
 
   /** An attempt failed because the upstream has too much to do. */

@@ -1,17 +1,21 @@
 import { buildConnector, type Client } from 'undici';
 import type { UpstreamConfig } from '../config/upstreams';
 import type { Clock } from './clock';
+import { readLoadOverHttp, type ReadLoad } from './engine-metrics';
 import { HttpConnection, type Connection, type ConnectionOptions } from './exchange';
 import { lookOverHttp, type Look } from './health-check';
 
 const connectTimeoutMsMax = 10_000;
 /** A list of models is at hand at once; an orchestrator's own probe would wait for a second or so. */
 const healthCheckTimeoutMs = 5_000;
+/** Older figures say little. */
+const metricsTimeoutMs = 2_000;
 
 /** How one upstream is reached. */
 export interface Transport {
   connect(options: ConnectionOptions): Connection;
   readonly look: Look;
+  readonly readLoad: ReadLoad;
 }
 
 export function httpTransport(upstream: UpstreamConfig, clock: Clock): Transport {
@@ -27,6 +31,14 @@ export function httpTransport(upstream: UpstreamConfig, clock: Clock): Transport
       clock,
       timeoutMs: Math.min(healthCheckTimeoutMs, upstream.requestTimeoutMs),
     }),
+    readLoad: readLoadOverHttp({
+      origin,
+      path: '/metrics',
+      headers: commonHeaders(upstream, 'text/plain'),
+      clientOptions,
+      clock,
+      timeoutMs: Math.min(metricsTimeoutMs, upstream.requestTimeoutMs),
+    }),
   };
 }
 
@@ -37,11 +49,14 @@ export function pathAt(upstream: UpstreamConfig, path: `/${string}`): string {
 }
 
 /** Of every request; names and values in turn. */
-export function commonHeaders(upstream: UpstreamConfig): readonly string[] {
+export function commonHeaders(
+  upstream: UpstreamConfig,
+  accept = 'application/json',
+): readonly string[] {
   const authorization =
     upstream.apiKey === undefined ? [] : ['authorization', `Bearer ${upstream.apiKey}`];
   return [
-    ...['accept', 'application/json'],
+    ...['accept', accept],
     ...['accept-encoding', 'identity'],
     ...['user-agent', 'longhaul'],
     ...authorization,

@@ -29,6 +29,14 @@ beforeAll(() => {
 });
 
 describe('the limit that is found', () => {
+  it.each(Object.keys(worlds))('follows what %s tells of its load', (name) => {
+    const world = { ...worlds[name], workers: 3, hasMetrics: true } as LoadWorld;
+    const { work, refusedPerThousand, inFlightPerRunning } = runLoad(world);
+    expect(work / (best.get(name) ?? 0)).toBeGreaterThan(0.97);
+    expect(refusedPerThousand).toBeLessThan(10);
+    expect(inFlightPerRunning).toBeLessThan(1.15);
+  });
+
   it('fills many slots about as soon as there are answers', () => {
     const world = {
       ...{ slots: [1_000], phaseMs: 100_000, queueMax: 100_000, workers: 1 },

@@ -18,6 +18,8 @@ export interface LoadWorld {
   readonly spread: number;
   readonly seed: number;
   readonly workers: number;
+  /** The server tells its load. */
+  readonly hasMetrics?: boolean;
 }
 
 export interface LoadResult {
@@ -33,6 +35,7 @@ const meanWork = 200;
 const roundTripMs = 1;
 /** What a worker with a fixed limit does with a refused request: its place is taken meanwhile. */
 const backoffMs = 500;
+const metricsMs = 1_000;
 const inFlightMax = 1_024;
 
 const refusal: Attempt = {
@@ -64,7 +67,11 @@ export function runLoad(world: LoadWorld, fixedLimit?: number): LoadResult {
   const nextWork = (): number => meanWork * Math.exp(world.spread * normal(random));
   for (let worker = 0; worker < world.workers; worker++) {
     clock.after(random() * 1_000, () => {
-      new Worker({ clock, random, server, nextWork, fixedLimit }).start();
+      const worker = new Worker({ clock, random, server, nextWork, fixedLimit });
+      worker.start();
+      if (world.hasMetrics === true) {
+        clock.after(metricsMs, worker.readLoad);
+      }
     });
   }
   let [atServer, running] = [0, 0];
@@ -111,6 +118,12 @@ class Worker implements Traffic {
       this.send();
     }
   }
+
+  readonly readLoad = (): void => {
+    const { clock, server } = this.options;
+    this.pacing.onLoad({ running: server.runningCount, waiting: server.waitingCount }, this);
+    clock.after(metricsMs, this.readLoad);
+  };
 
   private maySend(): boolean {
     const { fixedLimit } = this.options;

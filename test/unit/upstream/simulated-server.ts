@@ -11,6 +11,7 @@ import type {
   Exchange,
   ExchangeRequest,
 } from '../../../src/upstream/exchange';
+import type { ReadLoad } from '../../../src/upstream/engine-metrics';
 import type { Look, Sight } from '../../../src/upstream/health-check';
 import type { Transport } from '../../../src/upstream/transport';
 import type { ManualClock } from './manual-clock';
@@ -80,6 +81,11 @@ export class SimulatedServer implements Transport {
       onSeen(isUp ? upSight : downSight);
     });
   };
+
+  readonly readLoad: ReadLoad = (onRead) =>
+    this.clock.after(instantMs, () => {
+      onRead('absent');
+    });
 
   /** An exchange has begun on the connection. */
   serve(call: Call): void {

@@ -53,6 +53,10 @@ export class ScriptedUpstream {
     answer(response, '{"object":"list","data":[]}');
   };
 
+  private metricsScript: CheckScript = (response) => {
+    response.writeHead(404).end();
+  };
+
   private constructor(private script: Script) {
     this.server = createServer((request, response) => {
       void this.serve(request, response);
@@ -84,6 +88,11 @@ export class ScriptedUpstream {
     this.checkScript = script;
   }
 
+  /** For the engine's metrics; there are none unless said otherwise. */
+  useForMetrics(script: CheckScript): void {
+    this.metricsScript = script;
+  }
+
   ordinals(): number[] {
     return this.received.map(({ ordinal }) => ordinal);
   }
@@ -102,6 +111,10 @@ export class ScriptedUpstream {
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url === '/metrics') {
+      this.metricsScript(response);
+      return;
+    }
     if (request.method === 'GET') {
       this.checks.push({ path: request.url ?? '', headers: request.headers });
       this.checkScript(response);
