@@ -30,9 +30,15 @@ const usageBytesMax = 4_096;
  * Overwrites line breaks in `bytes` with spaces: in valid JSON they can only be white space.
  * A body that is not one JSON value in UTF-8, of at most 100 levels when it is large, is `undefined`
  * for a 2xx, and otherwise is put as text into an error object as OpenAI writes it. Never throws.
+ *
+ * @param isJson of a large body: what `isJsonText` says, where that is known already
  */
-export function readAnswer(status: number, bytes: Buffer): ReadAnswer | undefined {
-  const usage = bytes.length > parsedBytesMax ? usageInLarge(bytes) : usageIn(bytes);
+export function readAnswer(
+  status: number,
+  bytes: Buffer,
+  isJson?: boolean,
+): ReadAnswer | undefined {
+  const usage = bytes.length > parsedBytesMax ? usageInLarge(bytes, isJson) : usageIn(bytes);
   if (usage !== undefined) {
     overwriteLineBreaks(bytes);
     return { body: trimmed(bytes), usage };
@@ -56,8 +62,8 @@ function usageIn(bytes: Buffer): Usage | undefined {
   }
 }
 
-function usageInLarge(bytes: Buffer): Usage | undefined {
-  if (!isJsonText(bytes)) {
+function usageInLarge(bytes: Buffer, isJson = isJsonText(bytes)): Usage | undefined {
+  if (!isJson) {
     return undefined;
   }
   const [span] = bytes[firstByte(bytes)] === openBrace ? memberSpans(bytes, ['usage']) : [];

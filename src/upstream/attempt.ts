@@ -27,6 +27,8 @@ export interface HttpAnswer {
   readonly headers: IncomingHttpHeaders;
   /** `undefined` when it was larger than `answerBytesMax`. */
   readonly body: Buffer | undefined;
+  /** Of a large body: what `isJsonText` says, where that is known already. */
+  readonly isJson?: boolean | undefined;
 }
 
 const usableRequestId = /^[\x20-\x7e]{1,128}$/;
@@ -63,7 +65,9 @@ export function judgeAnswer(answer: HttpAnswer): Attempt {
   const success = isSuccess(status);
   const readable = isPlain(headers);
   const read =
-    success && !readable ? undefined : readAnswer(status, readable ? answer.body : noBytes);
+    success && !readable
+      ? undefined
+      : readAnswer(status, readable ? answer.body : noBytes, answer.isJson);
   if (read === undefined) {
     return attempt('unavailable', { failure: failures.invalidAnswer }, answer);
   }

@@ -7,6 +7,7 @@
  */
 import { Client, type Dispatcher } from 'undici';
 import { answerBytesMax } from '../domain/limits';
+import { isJsonText } from '../scanner/json-text';
 import type { ByteBudget } from './byte-budget';
 import {
   judgeAnswer,
@@ -169,7 +170,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.complete = true;
     if (this.bodyBytes > largeBytesMin) {
       inTurn(() => {
-        this.judge();
+        const isJson = isJsonText(this.wholeBody());
+        inTurn(() => {
+          this.judge(isJson);
+        });
       });
     } else {
       this.judge();
@@ -185,9 +189,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     );
   }
 
-  private judge(): void {
+  private judge(isJson?: boolean): void {
     const { status, headers } = this;
-    this.end(judgeAnswer({ status, headers, body: this.wholeBody() }));
+    this.end(judgeAnswer({ status, headers, body: this.wholeBody(), isJson }));
   }
 
   private wholeBody(): Buffer {
@@ -224,7 +228,7 @@ function withRoom(body: Buffer, bytes: number): Buffer {
 
 const waiting: (() => void)[] = [];
 
-/** One in each turn of the event loop, so that several large answers at a time do not stop it. */
+/** One in each turn of the event loop, which what large answers come to together would stop. */
 function inTurn(task: () => void): void {
   waiting.push(task);
   if (waiting.length === 1) {
