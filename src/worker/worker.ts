@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { getHeapStatistics } from 'node:v8';
 import { Client } from '@temporalio/client';
 import {
   DefaultLogger,
@@ -52,10 +53,14 @@ import { createHttpDispatcher } from '../upstream/http-dispatcher';
 const workflowBundlePath = resolve(__dirname, '../../workflow-bundle.js');
 
 /**
- * Workflows kept in memory: the default of unfinished batches of a project, each with one shard. One
- * that is not has its history read again at each of its events.
+ * Workflows kept in memory: the default of unfinished batches of a project, each with one shard, and no
+ * more than the heap has room for, of which each takes about a megabyte. One that is not has its
+ * history read again at each of its events.
  */
-const cachedWorkflowsMax = 1_000;
+const cachedWorkflowsMax = Math.min(
+  1_000,
+  Math.floor(getHeapStatistics().heap_size_limit / 2_097_152),
+);
 /** Control activities at a time; validations have a limit of their own. */
 const controlActivitiesMax = 32;
 /** Calls to webhooks and mail servers at a time; each may take its receiver's twenty seconds. */
