@@ -16,10 +16,7 @@ const stallMs = 30_000;
 export class LineTarget {
   private passedOver = false;
 
-  constructor(
-    readonly route: ModelRoute,
-    readonly session: DispatchSession,
-  ) {}
+  constructor(readonly session: DispatchSession) {}
 
   /** Whether the slice leaves the lines of this route to the next one. */
   get isPassedOver(): boolean {
@@ -109,7 +106,7 @@ export class LineTargets {
   }
 
   private open(route: ModelRoute): LineTarget {
-    const target = new LineTarget(route, this.options.open(route));
+    const target = new LineTarget(this.options.open(route));
     this.targets.set(route.model, target);
     return target;
   }

@@ -30,7 +30,6 @@ import type { ModelRoute } from '../src/config/upstreams';
 import type { ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
 import { LineTargets, type LineTarget } from './line-targets';
-import { bodyFor } from './model-alias';
 import {
   loadShard,
   openShard,
@@ -269,11 +268,10 @@ class Slice {
     }
   }
 
-  private submit(line: UnansweredLine, { route, session }: LineTarget): void {
+  private submit(line: UnansweredLine, { session }: LineTarget): void {
     this.pending.set(line.ordinal, line);
     this.deps.budget.add(sizeOf(line));
-    const { ordinal, requestId } = line;
-    const body = bodyFor(route, line.body);
+    const { ordinal, requestId, body } = line;
     const earlierAttempts = this.input.earlierAttempts[ordinal];
     session.submit({ ordinal, requestId, body, earlierAttempts });
   }

@@ -9,6 +9,7 @@
  *         api_key_env: GPU_1_KEY          # optional: the variable that holds the key
  *         max_in_flight: 64               # optional: a ceiling
  *         request_timeout_seconds: 600    # optional
+ *         weight: 1                       # optional: its share, beside others with the same models
  *         endpoints: [/v1/embeddings]     # optional: what its models serve
  *         models:
  *           - meta-llama/Llama-3.1-8B-Instruct
@@ -18,6 +19,7 @@
  *             price: { input_per_million: 0.1, output_per_million: 0.4 }  # optional
  */
 import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { parse as parseYaml, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import type { Price } from '../domain/cost';
@@ -58,6 +60,7 @@ const upstreamSchema = z.strictObject({
   api_key_env: z.string().min(1).optional(),
   max_in_flight: z.number().int().min(1).max(inFlightMax).default(inFlightMax),
   request_timeout_seconds: z.number().positive().max(86_400).default(600),
+  weight: z.number().min(0.001).max(1_000).default(1),
   endpoints: endpointsSchema.default([...defaultEndpoints]),
   models: z.array(modelSchema).min(1),
 });
@@ -79,18 +82,28 @@ export interface UpstreamConfig {
   /** Requests that one process keeps in flight at most; how many it does keep, it finds out. */
   readonly maxInFlight: number;
   readonly requestTimeoutMs: number;
+  /** How many requests it gets for each of an upstream of weight 1, while both have room. */
+  readonly weight: number;
+}
+
+/** One upstream that serves a model. */
+export interface ModelUpstream {
+  readonly upstream: UpstreamConfig;
+  /** As the upstream calls it. */
+  readonly upstreamModel: string;
+  /** What the model serves there. */
+  readonly endpoints: ReadonlySet<Endpoint>;
 }
 
 /** Where the requests for one model go. */
 export interface ModelRoute {
   /** As clients write it in `body.model`. */
   readonly model: string;
-  /** As the upstream calls it. */
-  readonly upstreamModel: string;
-  readonly upstream: UpstreamConfig;
-  /** What the model serves there. */
+  /** Each with a name of its own, in the order of the file. */
+  readonly upstreams: readonly [ModelUpstream, ...ModelUpstream[]];
+  /** What the model serves at one of them at least. */
   readonly endpoints: ReadonlySet<Endpoint>;
-  /** Absent where it has none. */
+  /** Absent where it has none; the same at all of them. */
   readonly price?: Price;
 }
 
@@ -104,7 +117,9 @@ export function loadModelRoutes(path: string, env: Environment): ModelRoutes {
   for (const entry of file.upstreams) {
     const upstream = toUpstream(entry, env);
     for (const model of entry.models) {
-      addRoute(routes, toRoute(model, { file, entry, upstream }), path);
+      const route = toRoute(model, { file, entry, upstream });
+      const known = routes.get(model.name);
+      routes.set(model.name, known === undefined ? route : joined(known, route, path));
     }
   }
   return routes;
@@ -129,7 +144,7 @@ export function loadServed(path: string): Served {
     entries.flatMap((entry) => entry.models.flatMap((model) => endpointsOf(model, entry))),
   );
   return {
-    models: entries.flatMap(({ models }) => models.map(({ name }) => name)),
+    models: [...new Set(entries.flatMap(({ models }) => models.map(({ name }) => name)))],
     endpoints: endpoints.filter((endpoint) => served.has(endpoint)),
   };
 }
@@ -145,15 +160,27 @@ function readUpstreams(path: string): UpstreamsFile {
   return result.data;
 }
 
-/** Limits and connections are kept by name. */
-function assertNamesDiffer(upstreams: readonly { readonly name: string }[], path: string): void {
-  const names = upstreams.map(({ name }) => name);
-  const repeated = names.find((name, index) => names.indexOf(name) < index);
-  if (repeated !== undefined) {
+/** Limits and connections are kept by name, and routes by name of upstream and model. */
+function assertNamesDiffer(upstreams: readonly UpstreamEntry[], path: string): void {
+  const upstream = firstRepeated(upstreams);
+  if (upstream !== undefined) {
     throw new ConfigError(
-      `The upstream ${repeated} occurs twice in the upstreams file ${path}; give each a name of its own.`,
+      `The upstream ${upstream} occurs twice in the upstreams file ${path}; give each a name of its own.`,
     );
   }
+  for (const { name, models } of upstreams) {
+    const model = firstRepeated(models);
+    if (model !== undefined) {
+      throw new ConfigError(
+        `The model ${model} occurs twice at the upstream ${name} in the upstreams file ${path}; give each a name of its own.`,
+      );
+    }
+  }
+}
+
+function firstRepeated(entries: readonly { readonly name: string }[]): string | undefined {
+  const names = entries.map(({ name }) => name);
+  return names.find((name, index) => names.indexOf(name) < index);
 }
 
 function readYaml(path: string): unknown {
@@ -189,6 +216,7 @@ function toUpstream(entry: UpstreamEntry, env: Environment): UpstreamConfig {
     apiKey,
     maxInFlight: entry.max_in_flight,
     requestTimeoutMs: entry.request_timeout_seconds * 1000,
+    weight: entry.weight,
   };
 }
 
@@ -205,12 +233,27 @@ function toRoute(
   },
 ): ModelRoute {
   const price = priceOf(model, file);
+  const served = new Set(endpointsOf(model, entry));
+  const upstreamModel = model.upstream_name ?? model.name;
   return {
     model: model.name,
-    upstreamModel: model.upstream_name ?? model.name,
-    upstream,
-    endpoints: new Set(endpointsOf(model, entry)),
+    upstreams: [{ upstream, upstreamModel, endpoints: served }],
+    endpoints: served,
     ...(price !== undefined && { price }),
+  };
+}
+
+/** Clients are told one price: it cannot depend on which upstream a request happens to go to. */
+function joined(one: ModelRoute, other: ModelRoute, path: string): ModelRoute {
+  if (!isDeepStrictEqual(one.price, other.price)) {
+    throw new ConfigError(
+      `The model ${one.model} has different prices in the upstreams file ${path}; give it the same at each upstream.`,
+    );
+  }
+  return {
+    ...one,
+    upstreams: [...one.upstreams, ...other.upstreams],
+    endpoints: new Set([...one.endpoints, ...other.endpoints]),
   };
 }
 
@@ -230,13 +273,4 @@ function priceOf(model: ModelEntry, file: UpstreamsFile): Price | undefined {
     cachedInputPerMillion: model.price.cached_input_per_million ?? input,
     outputPerMillion: output,
   };
-}
-
-function addRoute(routes: Map<string, ModelRoute>, route: ModelRoute, path: string): void {
-  if (routes.has(route.model)) {
-    throw new ConfigError(
-      `The model ${route.model} occurs twice in the upstreams file ${path}; give each model one upstream.`,
-    );
-  }
-  routes.set(route.model, route);
 }

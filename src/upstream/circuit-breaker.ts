@@ -84,6 +84,11 @@ export class CircuitBreaker implements RouteState {
     return this.isOpen ? this.options.clock.now() : this.closedAt;
   }
 
+  /** Whether it is known what the failures so far have come from. */
+  get hasVerdict(): boolean {
+    return this.isOpen || this.check === 'none';
+  }
+
   /** Whether a line may be sent now. */
   admits(): boolean {
     return this.isOpen ? this.trial === 'due' : this.failures < failuresToHold;
@@ -91,12 +96,12 @@ export class CircuitBreaker implements RouteState {
 
   /** Whether a line that has failed may be sent again now. */
   admitsRetry(): boolean {
-    return this.isOpen ? this.trial === 'due' : this.check === 'none';
+    return this.isOpen ? this.trial === 'due' : this.hasVerdict;
   }
 
   /** Calls back once it is known what the failures so far have come from, at once if it is. */
   onVerdict(callback: () => void): void {
-    if (this.isOpen || this.check === 'none') {
+    if (this.hasVerdict) {
       callback();
     } else {
       this.verdictWaiters.push(callback);

@@ -10,7 +10,7 @@ import type { Usage } from '../domain/usage';
 export interface LineRequest {
   readonly ordinal: number;
   readonly requestId: RequestId;
-  /** Goes upstream byte for byte. */
+  /** Goes upstream byte for byte, but for the model where that has another name there. */
   readonly body: Uint8Array;
   /** What an earlier session was told when it gave the line up. */
   readonly earlierAttempts?: LineAttempts | undefined;

@@ -1,8 +1,7 @@
-/** A line, as far as it matters here. */
-interface Suspect {
-  /** Its route is held: it is not sent, whoever waits for it. */
-  readonly isHeld: boolean;
-}
+import type { RouteState } from './line';
+
+/** Nobody waits for a line of a route that is held: it is not sent. */
+type IsolatedRoute = Pick<RouteState, 'isOpen'>;
 
 /** How an attempt stood to the others when it was sent. */
 export interface Company {
@@ -25,24 +24,24 @@ export class Isolation {
   private others = 0;
   private sent = 0;
   /** A suspect that waits for the others in flight to end. */
-  private first: Suspect | undefined;
+  private first: { readonly line: object; readonly route: IsolatedRoute } | undefined;
 
   /**
    * Whether the line may be sent now. A suspect that may not keeps others from being sent, unless
    * its route is held, which may be for long while others of the upstream are well.
    */
-  admits(line: Suspect, isSuspect: boolean): boolean {
+  admits(line: object, isSuspect: boolean, route: IsolatedRoute): boolean {
     if (!isSuspect) {
-      return this.suspects === 0 && this.first?.isHeld !== false;
+      return this.suspects === 0 && this.first?.route.isOpen !== false;
     }
     const isAdmitted = this.others === 0 && this.suspects < this.allowance;
     if (!isAdmitted) {
-      this.first ??= line;
+      this.first ??= { line, route };
     }
     return isAdmitted;
   }
 
-  onSent(line: Suspect, isSuspect: boolean): Company {
+  onSent(line: object, isSuspect: boolean): Company {
     this.forget(line);
     const isFirst = this.suspects + this.others === 0;
     if (isSuspect) {
@@ -69,8 +68,8 @@ export class Isolation {
   }
 
   /** The line is not to be sent any more. */
-  forget(line: Suspect): void {
-    if (this.first === line) {
+  forget(line: object): void {
+    if (this.first?.line === line) {
       this.first = undefined;
     }
   }

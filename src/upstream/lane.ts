@@ -11,7 +11,8 @@
  * - Within a callback of undici nothing is sent but the next request on the connection that has
  *   just become free: its parser may not be entered again.
  */
-import type { UpstreamConfig } from '../config/upstreams';
+import type { ModelUpstream, UpstreamConfig } from '../config/upstreams';
+import type { Endpoint } from '../domain/endpoints';
 import { backoffMs } from '../domain/retry';
 import type { Logger } from '../observability/logger';
 import { isSuccess } from './answer';
@@ -20,16 +21,17 @@ import type { Attempt, FailedAttemptKind } from './attempt';
 import type { CircuitBreakerOptions } from './circuit-breaker';
 import type { Clock } from './clock';
 import { ConnectionPool } from './connection-pool';
-import type { DispatchSession, SessionOptions } from './dispatcher';
 import { EngineMetrics } from './engine-metrics';
 import { Exchange, type Connection, type ConnectionOptions } from './exchange';
 import { FairQueue } from './fair-queue';
 import { HealthCheck } from './health-check';
 import { Isolation } from './isolation';
+import { withModel } from './model-alias';
 import { Pacing } from './pacing';
+import type { PumpedLane } from './pump';
 import { RetryBudget } from './retry-budget';
-import { Route } from './route';
-import { LineSession, type SessionHost, type SessionLine } from './session';
+import { Route, type Successes } from './route';
+import type { LineSession, Outlet, SessionHost, SessionLine, SessionTarget } from './session';
 import { workOf } from './throughput-sample';
 import { commonHeaders, pathAt, type Transport } from './transport';
 
@@ -41,10 +43,13 @@ export interface LaneOptions {
   readonly budget: ByteBudget;
   readonly outagePatienceMs: number;
   readonly transport: Transport;
+  readonly successes: Successes;
+  /** Has all lanes send what they can, soon. */
+  readonly schedulePump: () => void;
 }
 
-export class Lane implements SessionHost {
-  readonly clock: Clock;
+export class Lane implements SessionHost, PumpedLane {
+  private readonly clock: Clock;
   /** Ends with the name of the one header whose value differs from request to request. */
   private readonly headers: readonly string[];
   private readonly routes = new Map<string, Route>();
@@ -55,8 +60,6 @@ export class Lane implements SessionHost {
   private readonly metrics: EngineMetrics;
   private readonly pool: ConnectionPool;
   private readonly traffic = { sent: 0, inFlight: 0 };
-  private opened = 0;
-  private isPumpScheduled = false;
   private isClosed = false;
 
   constructor(
@@ -70,7 +73,7 @@ export class Lane implements SessionHost {
       clock,
       random,
       maxInFlight: upstream.maxInFlight,
-      onResume: this.schedulePump,
+      onResume: options.schedulePump,
     });
     this.metrics = new EngineMetrics({
       clock,
@@ -96,16 +99,27 @@ export class Lane implements SessionHost {
     return this.retryBudget.admits(this.pacing.limit);
   }
 
-  open(options: SessionOptions): DispatchSession {
-    const route = this.routeOf(options.route.upstreamModel);
-    const path = pathAt(this.upstream, `/${options.endpoint.slice('/v1/'.length)}`);
-    this.opened += 1;
-    return new LineSession(this, options, { route, path }, this.opened);
+  get isPaused(): boolean {
+    return this.pacing.isPaused;
   }
 
-  onReady(session: LineSession): void {
-    this.queue.enter(session);
-    this.schedulePump();
+  get load(): number {
+    return (this.traffic.inFlight + 1) / this.upstream.weight;
+  }
+
+  /** @param model as clients call it. */
+  target(model: string, { upstreamModel }: ModelUpstream, endpoint: Endpoint): SessionTarget {
+    return {
+      host: this,
+      route: this.routeOf(upstreamModel),
+      path: pathAt(this.upstream, `/${endpoint.slice('/v1/'.length)}`),
+      modelJson: upstreamModel === model ? undefined : Buffer.from(JSON.stringify(upstreamModel)),
+    };
+  }
+
+  onReady(outlet: Outlet): void {
+    this.queue.enter(outlet);
+    this.options.schedulePump();
   }
 
   abandon(session: LineSession): void {
@@ -129,15 +143,15 @@ export class Lane implements SessionHost {
       return known;
     }
     const about = { upstream: this.upstream.name, model: upstreamModel };
-    const { clock, random, logger, transport } = this.options;
+    const { clock, random, logger, transport, successes, schedulePump } = this.options;
     const breakerOptions: CircuitBreakerOptions = {
       clock,
       random,
       health: new HealthCheck(transport.look),
       onOpen: (cause) => {
         logger.warn({ ...about, cause }, 'Upstream does not answer; its lines wait');
-        // Lines of other routes do not wait for suspects of this one any more.
-        this.schedulePump();
+        // Lines do not wait for this route any more, nor those of others for its suspects.
+        schedulePump();
       },
       onClose: () => {
         logger.info(about, 'Upstream answers again');
@@ -145,39 +159,31 @@ export class Lane implements SessionHost {
       onUnanswered: (cause) => {
         logger.warn({ ...about, cause }, 'Upstream passes its health check, but answers no line');
       },
-      onAdmit: this.schedulePump,
+      onAdmit: schedulePump,
     };
-    const route = new Route(breakerOptions, this.isolation);
+    const route = new Route(breakerOptions, this.isolation, successes);
     this.routes.set(upstreamModel, route);
     return route;
   }
 
-  /** Not at once: a slice submits many lines in a row, and undici may be in the middle of things. */
-  private readonly schedulePump = (): void => {
-    if (!this.isPumpScheduled) {
-      this.isPumpScheduled = true;
-      queueMicrotask(this.pump);
-    }
-  };
-
-  private readonly pump = (): void => {
-    this.isPumpScheduled = false;
-    while (this.maySend()) {
-      const line = this.queue.take();
-      if (line === undefined) {
-        return;
-      }
-      this.send(line, this.pool.acquire());
-    }
-  };
-
-  private maySend(): boolean {
+  maySend(): boolean {
     return !this.queue.isEmpty && !this.isClosed && this.pacing.maySend(this.traffic.inFlight);
   }
 
+  sendNext(): boolean {
+    const line = this.queue.take();
+    if (line === undefined) {
+      return false;
+    }
+    this.send(line, this.pool.acquire());
+    return true;
+  }
+
   private send(line: SessionLine, connection: Connection): void {
-    const { route, path } = line.session.target;
-    const { requestId, body } = line.request;
+    const { route, path, modelJson } = line.outlet.target;
+    const { requestId } = line.request;
+    const body =
+      modelJson === undefined ? line.request.body : withModel(line.request.body, modelJson);
     line.successesSeen ??= route.successes;
     this.traffic.inFlight += 1;
     this.traffic.sent += 1;
@@ -195,7 +201,7 @@ export class Lane implements SessionHost {
 
   private readonly onExchangeEnd = (exchange: Exchange, attempt: Attempt): void => {
     const { line, connection, sending } = exchange.start;
-    const { breaker } = line.session.target.route;
+    const { breaker } = line.outlet.target.route;
     this.traffic.inFlight -= 1;
     const isAnswered = attempt.kind !== 'unavailable' && attempt.kind !== 'unreachable';
     this.isolation.onEnd(sending.company, isAnswered);
@@ -213,15 +219,16 @@ export class Lane implements SessionHost {
     } else {
       this.send(next, connection);
     }
-    if (this.maySend()) {
-      this.schedulePump();
+    // A pause lets lines go elsewhere that would not have otherwise.
+    if (this.maySend() || this.isPaused) {
+      this.options.schedulePump();
     }
   };
 
   private onAnswer({ start }: Exchange, attempt: Attempt): void {
     const { line } = start;
     const { answer } = attempt.outcome;
-    const { route } = line.session.target;
+    const { route } = line.outlet.target;
     route.breaker.onAnswer();
     if (answer !== undefined && isSuccess(answer.status)) {
       route.onSuccess();
@@ -232,7 +239,7 @@ export class Lane implements SessionHost {
 
   private onFailure(exchange: Exchange, attempt: Attempt, kind: FailedAttemptKind): void {
     const { line, number, sending } = exchange.start;
-    const { route } = line.session.target;
+    const { route } = line.outlet.target;
     if (kind === 'server_error' || kind === 'rate_limited') {
       route.breaker.onAnswer();
     } else {
@@ -244,6 +251,7 @@ export class Lane implements SessionHost {
     }
     const isLast = line.fail({
       kind,
+      route: route.breaker,
       sending,
       othersSucceeded: route.hasSucceededSince(line.successesSeen ?? 0),
       isAlone: this.isolation.wasAlone(sending.company),

@@ -13,6 +13,8 @@ export interface Sending {
 /** What is known when an attempt has failed. */
 export interface FailedAttempt {
   readonly kind: FailedAttemptKind;
+  /** That it was sent to. */
+  readonly route: RouteState;
   readonly sending: Sending;
   readonly othersSucceeded: boolean;
   /** No other line was in flight meanwhile. */
@@ -30,7 +32,7 @@ export interface Doubt {
   readonly wentDown: boolean;
 }
 
-/** What is known of the route that a line takes; changes while the line is on its way. */
+/** What is known of a route that a line takes; changes while the line is on its way. */
 export interface RouteState {
   /** Nothing is sent but trials. */
   readonly isOpen: boolean;
@@ -53,14 +55,14 @@ interface Unanswered extends FailedAttempt {
 const downsOfSuspect = 2;
 
 /**
- * A request line on its way, with what its attempts have come to so far.
+ * A request line on its way, with what its attempts have come to so far, by whichever route.
  *
  * An attempt that got no answer says nothing about the line if its upstream went down with it or
  * thereafter: an outage. Only a line that was alone in flight is taken to be the reason. Patience
  * starts anew whenever the upstream has come back, since it may have to load its model.
  */
 export class Line {
-  /** Successes of the route when the line's latest attempt was judged, or its first one sent. */
+  /** Successes so far when the line's latest attempt was judged, or its first one sent. */
   successesSeen: number | undefined;
   private failed: number;
   private counted: LineAttempts['counted'];
@@ -71,7 +73,8 @@ export class Line {
 
   constructor(
     readonly request: LineRequest,
-    private readonly route: RouteState,
+    /** That of the latest attempt; at first any that it may take. */
+    private route: RouteState,
     now: number,
   ) {
     const { failed, counted, failingMs, downs = 0 } = request.earlierAttempts ?? noAttempts;
@@ -88,23 +91,20 @@ export class Line {
 
   /** Whether the upstream may go down because of the line. */
   get isSuspect(): boolean {
-    return this.downsWith(this.route.downs) >= downsOfSuspect;
-  }
-
-  /** Whether the line has to wait, if it is not sent as a trial. */
-  get isHeld(): boolean {
-    return this.route.isOpen;
+    return this.downsWith(this.last?.route.downs) >= downsOfSuspect;
   }
 
   /** Records a failed attempt; returns whether it was the last. */
   fail(attempt: FailedAttempt): boolean {
-    const { kind, sending, now, othersSucceeded } = attempt;
+    const { kind, route, sending, now, othersSucceeded } = attempt;
+    this.route = route;
     this.failed += 1;
     this.failingSince ??= now;
     // A server that stops may cut its requests while its checks still pass: that it has gone down with
     // them is found out by the attempt that does not reach it.
     if (kind !== 'unreachable' || sending.isTrial) {
-      this.judgeLast(sending.downs);
+      const isSameRoute = this.last?.route === route;
+      this.judgeLast(isSameRoute ? sending.downs : this.last?.route.downs);
     }
     const patienceIsOver = this.failingMs(now) >= attempt.patienceMs;
     const counts = attemptCounts(kind, { othersSucceeded, patienceIsOver });
@@ -118,14 +118,14 @@ export class Line {
     if (sending.isTrial) {
       return false;
     }
-    const { downs, doubt } = this.route;
+    const { downs, doubt } = route;
     this.last = { ...attempt, counts, doubt };
     const wentDown = downs !== sending.downs;
     return this.hasCounted(kind, counts && !wentDown ? 1 : 0);
   }
 
   attempts(now: number): LineAttempts {
-    this.judgeLast(this.route.downs);
+    this.judgeLast(this.last?.route.downs);
     const { failed, counted, downsInRow } = this;
     return {
       failed,
@@ -135,7 +135,8 @@ export class Line {
     };
   }
 
-  private judgeLast(downs: number): void {
+  /** @param downs of its route, since when the line was not with it any more. */
+  private judgeLast(downs: number | undefined): void {
     const { last } = this;
     if (last === undefined) {
       return;
@@ -150,7 +151,7 @@ export class Line {
     return now - Math.max(this.failingSince ?? now, this.route.upSince);
   }
 
-  private downsWith(downs: number): number {
+  private downsWith(downs: number | undefined): number {
     const { last, downsInRow } = this;
     if (last === undefined) {
       return downsInRow;

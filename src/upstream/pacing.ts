@@ -33,8 +33,13 @@ export class Pacing {
     });
   }
 
+  /** The upstream has asked for a pause. */
+  get isPaused(): boolean {
+    return this.pause !== undefined;
+  }
+
   maySend(inFlight: number): boolean {
-    return this.pause === undefined && inFlight < this.inFlightLimit.current;
+    return !this.isPaused && inFlight < this.inFlightLimit.current;
   }
 
   /** Requests at a time. */

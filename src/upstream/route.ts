@@ -7,6 +7,11 @@ export interface RouteSending extends Sending {
   readonly company: Company;
 }
 
+/** Answers with 2xx so far, of all routes of a process: so they are in one order. */
+export interface Successes {
+  count: number;
+}
+
 /**
  * One model on one upstream. Faults are a matter of the route and not of the whole upstream: a
  * model that is not loaded holds up its own batches only.
@@ -14,18 +19,19 @@ export interface RouteSending extends Sending {
 export class Route {
   readonly breaker: CircuitBreaker;
   private ended = 0;
-  private succeeded = 0;
-  private succeededWhenHeld = 0;
+  private lastSuccess = 0;
+  private lastSuccessWhenHeld = 0;
 
   constructor(
     private readonly options: CircuitBreakerOptions,
     /** That of the upstream: whatever takes it down, all its routes are concerned. */
     readonly isolation: Isolation,
+    private readonly allSuccesses: Successes,
   ) {
     this.breaker = new CircuitBreaker({
       ...options,
       onClose: () => {
-        this.succeededWhenHeld = this.succeeded;
+        this.lastSuccessWhenHeld = this.lastSuccess;
         options.onClose();
       },
     });
@@ -36,17 +42,17 @@ export class Route {
     return this.ended;
   }
 
-  /** Answers with 2xx so far. */
+  /** Answers with 2xx so far, of this and all other routes. */
   get successes(): number {
-    return this.succeeded;
+    return this.allSuccesses.count;
   }
 
   /**
-   * Whether there have been more successes than that, and since the route was last held: answers
-   * from before an outage say nothing about an upstream that is still loading its model.
+   * Whether one of the successes since there were so many is of this route, and since it was last held:
+   * answers from before an outage say nothing about an upstream that is still loading its model.
    */
   hasSucceededSince(successes: number): boolean {
-    return this.succeeded > Math.max(successes, this.succeededWhenHeld);
+    return this.lastSuccess > Math.max(successes, this.lastSuccessWhenHeld);
   }
 
   onSent(line: Line): RouteSending {
@@ -59,8 +65,10 @@ export class Route {
   }
 
   onSuccess(): void {
-    this.succeeded += 1;
-    if (this.succeeded === 1) {
+    const isFirst = this.lastSuccess === 0;
+    this.allSuccesses.count += 1;
+    this.lastSuccess = this.allSuccesses.count;
+    if (isFirst) {
       this.options.health.verify();
     }
   }

@@ -10,34 +10,82 @@ const queueLength = 16;
 /** A session that waits for room is told when this many lines may be submitted at once. */
 const roomWanted = queueLength / 2;
 
-/** What a session needs of the lane that serves it. */
+/** What a session needs of a lane that serves it. */
 export interface SessionHost {
-  readonly clock: Clock;
   /** Requests that the upstream may be sent at a time, at once or soon. */
   readonly inFlightLimit: number;
+  /** The upstream has asked for a pause. */
+  readonly isPaused: boolean;
   /** Whether a line that has failed may be sent. */
   admitsRetry(): boolean;
   /** The session has a line to send. */
-  onReady(session: LineSession): void;
+  onReady(outlet: Outlet): void;
   /** Closes the connections that carry lines of the session. */
   abandon(session: LineSession): void;
 }
 
-/** Where the lines of a session go. */
+/** Where the lines of a session can go. */
 export interface SessionTarget {
+  readonly host: SessionHost;
   readonly route: Route;
   /** Of the endpoint at the upstream. */
   readonly path: string;
+  /** What the upstream calls the model, where that is not what clients call it. */
+  readonly modelJson: Uint8Array | undefined;
 }
 
-/** A line on its way through the lane, back to its session. */
+/** One of the upstreams that serve a session, each of which takes a line when it has room. */
+export class Outlet implements Member<SessionLine> {
+  constructor(
+    private readonly session: LineSession,
+    readonly target: SessionTarget,
+  ) {}
+
+  get projectId(): ProjectId {
+    return this.session.projectId;
+  }
+
+  get batchId(): BatchId {
+    return this.session.batchId;
+  }
+
+  get rank(): number {
+    return this.session.rank;
+  }
+
+  get isEmpty(): boolean {
+    return this.session.isEmpty;
+  }
+
+  /** Whether it takes lines at present, sooner or later. */
+  get isUp(): boolean {
+    return !this.target.route.breaker.isOpen && !this.target.host.isPaused;
+  }
+
+  take(): SessionLine | undefined {
+    return this.session.take(this);
+  }
+}
+
+/** A line on its way through a lane, back to its session. */
 export class SessionLine extends Line {
+  /** The last that it was sent by, or is bound to; at first the session's first, which says nothing. */
+  outlet: Outlet;
+  isBound = false;
+
   constructor(
     readonly session: LineSession,
     request: LineRequest,
     now: number,
   ) {
-    super(request, session.target.route.breaker, now);
+    const [outlet] = session.outlets;
+    super(request, outlet.target.route.breaker, now);
+    this.outlet = outlet;
+  }
+
+  bind(outlet: Outlet): void {
+    this.outlet = outlet;
+    this.isBound = true;
   }
 }
 
@@ -47,7 +95,8 @@ type State = 'open' | 'draining' | 'aborted';
  * The lines of one slice: ready to be sent, in flight, or waiting for their next attempt. A line
  * that comes back goes before those that were never sent.
  */
-export class LineSession implements DispatchSession, Member<SessionLine> {
+export class LineSession implements DispatchSession {
+  readonly outlets: readonly [Outlet, ...Outlet[]];
   private readonly ready: SessionLine[] = [];
   private readonly waiting = new Map<SessionLine, () => void>();
   /** Not to be sent any more. */
@@ -58,12 +107,15 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
   private drainWaiters: (() => void)[] = [];
 
   constructor(
-    private readonly host: SessionHost,
+    private readonly clock: Clock,
     private readonly options: SessionOptions,
-    readonly target: SessionTarget,
-    /** In the order in which the sessions of the lane were opened. */
+    targets: readonly [SessionTarget, ...SessionTarget[]],
+    /** In the order in which sessions were opened. */
     readonly rank: number,
-  ) {}
+  ) {
+    const [first, ...others] = targets;
+    this.outlets = [new Outlet(this, first), ...others.map((other) => new Outlet(this, other))];
+  }
 
   get projectId(): ProjectId {
     return this.options.projectId;
@@ -90,7 +142,7 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
   }
 
   get routeOutcomes(): number {
-    return this.target.route.outcomes;
+    return this.outlets.reduce((sum, { target }) => sum + target.route.outcomes, 0);
   }
 
   hasRoom(): boolean {
@@ -106,7 +158,7 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
   /** A line that comes after {@link drain} or {@link abort} is given up like the others. */
   submit(request: LineRequest): void {
     if (this.isOpen) {
-      this.enter(new SessionLine(this, request, this.host.clock.now()));
+      this.enter(new SessionLine(this, request, this.clock.now()));
     }
   }
 
@@ -115,12 +167,14 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
     if (this.inFlight > 0) {
       await new Promise<void>((resolve) => this.drainWaiters.push(resolve));
     }
-    if (!this.isAborted) {
-      // Whether its upstream went down with a line, the next session could not find out.
-      await new Promise<void>((resolve) => {
-        this.drainWaiters.push(resolve);
-        this.target.route.breaker.onVerdict(resolve);
-      });
+    for (const { target } of this.outlets) {
+      if (!this.isAborted) {
+        // Whether its upstream went down with a line, the next session could not find out.
+        await new Promise<void>((resolve) => {
+          this.drainWaiters.push(resolve);
+          target.route.breaker.onVerdict(resolve);
+        });
+      }
     }
     this.giveUpRetired();
   }
@@ -128,13 +182,16 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
   abort(): void {
     this.retireWaiting('aborted');
     this.giveUpRetired();
-    this.host.abandon(this);
+    for (const { target } of this.outlets) {
+      target.host.abandon(this);
+    }
     this.inFlight = 0;
     this.wakeDrained();
   }
 
-  take(): SessionLine | undefined {
-    const line = this.next();
+  /** The next line for the outlet's upstream. */
+  take(outlet: Outlet): SessionLine | undefined {
+    const line = this.next(outlet);
     if (line !== undefined) {
       if (line === this.ready[0]) {
         this.ready.shift();
@@ -142,6 +199,10 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
         this.ready.splice(this.ready.indexOf(line), 1);
       }
       this.inFlight += 1;
+      line.bind(outlet);
+      if (line.failures > 0) {
+        this.forget(line);
+      }
     }
     return line;
   }
@@ -149,7 +210,7 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
   /** A line in flight has its outcome. */
   settle(line: SessionLine, outcome: LineOutcome): void {
     this.inFlight -= 1;
-    this.target.route.onOutcome();
+    line.outlet.target.route.onOutcome();
     this.options.onOutcome(line.request, outcome);
     this.afterLanding();
   }
@@ -158,7 +219,7 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
   retry(line: SessionLine, delayMs: number): void {
     this.inFlight -= 1;
     if (this.isOpen) {
-      const cancel = this.host.clock.after(delayMs, () => {
+      const cancel = this.clock.after(delayMs, () => {
         this.waiting.delete(line);
         this.enter(line);
       });
@@ -169,31 +230,63 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
     this.afterLanding();
   }
 
-  /** Lines at most. It follows the limit: an upstream has many sessions, each with its lines in memory. */
+  /** Lines at most. It follows the limits: an upstream has many sessions, each with its lines in memory. */
   private get window(): number {
-    return this.host.inFlightLimit + queueLength;
+    let lines = queueLength;
+    for (const { target } of this.outlets) {
+      lines += target.host.inFlightLimit;
+    }
+    return lines;
   }
 
   /** The first that is ready, unless something speaks against it. */
-  private next(): SessionLine | undefined {
-    const { breaker, isolation } = this.target.route;
-    const first = this.ready[0];
+  private next(outlet: Outlet): SessionLine | undefined {
+    const { host, route } = outlet.target;
+    const { breaker, isolation } = route;
+    const ready = this.readyFor(outlet);
+    const first = ready[0];
     if (first === undefined) {
       return undefined;
     }
     if (breaker.isOpen) {
       // A line that never failed tells more of the upstream than one that may be the trouble.
-      return breaker.admits() ? fewestFailures(this.ready) : undefined;
+      return breaker.admits() ? fewestFailures(ready) : undefined;
     }
-    if (first.failures === 0 || !breaker.admitsRetry() || !this.host.admitsRetry()) {
-      const line = this.ready.find(({ failures }) => failures === 0);
-      return line !== undefined && breaker.admits() && isolation.admits(line, false)
-        ? line
-        : undefined;
+    if (first.failures === 0 || !breaker.admitsRetry() || !host.admitsRetry()) {
+      return firstNew(ready, route);
     }
-    const suspects = this.ready.filter(({ isSuspect }) => isSuspect);
-    const line = fewestFailures(suspects) ?? first;
-    return isolation.admits(line, suspects.length > 0) ? line : undefined;
+    const suspects = ready.filter(({ isSuspect }) => isSuspect);
+    const suspect = fewestFailures(suspects);
+    suspect?.bind(outlet);
+    const isSuspect = suspect !== undefined;
+    const line = suspect ?? first;
+    return isolation.admits(line, isSuspect, breaker) ? line : undefined;
+  }
+
+  /** Lines that never failed, which come last, may go anywhere. */
+  private readyFor(outlet: Outlet): readonly SessionLine[] {
+    const { ready, outlets } = this;
+    return outlets.length === 1 || ready[0]?.failures === 0
+      ? ready
+      : ready.filter((line) => line.failures === 0 || this.mayRetry(line, outlet));
+  }
+
+  /**
+   * A line that failed goes to another upstream, if one is up: one that fails whatever it gets always
+   * has room, and would use up all attempts. But a suspect stays where it is, in this session, lest it
+   * take down one upstream after the other.
+   */
+  private mayRetry(line: SessionLine, outlet: Outlet): boolean {
+    if (!line.isBound) {
+      return true;
+    }
+    if (!line.outlet.target.route.breaker.hasVerdict) {
+      return false;
+    }
+    const isBack = line.outlet === outlet;
+    return line.isSuspect
+      ? isBack
+      : !isBack || !this.outlets.some((other) => other !== outlet && other.isUp);
   }
 
   /** The line's ordinal is its age: of the lines that come back, the oldest goes first. */
@@ -208,7 +301,9 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
     } else {
       this.ready.splice(at, 0, line);
     }
-    this.host.onReady(this);
+    for (const outlet of this.outlets) {
+      outlet.target.host.onReady(outlet);
+    }
   }
 
   private afterLanding(): void {
@@ -228,18 +323,25 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
       cancel();
     }
     for (const line of this.ready) {
-      this.target.route.isolation.forget(line);
+      this.forget(line);
     }
     this.retired.push(...this.ready.splice(0), ...this.waiting.keys());
     this.waiting.clear();
     this.wakeRoom();
   }
 
+  /** No upstream waits for the line any more. */
+  private forget(line: SessionLine): void {
+    for (const { target } of this.outlets) {
+      target.route.isolation.forget(line);
+    }
+  }
+
   private giveUpRetired(): void {
     const failed = this.retired.splice(0).filter(({ failures }) => failures > 0);
     // Not all may be told of to the next session: then those that are nearest to their end.
     for (const line of failed.sort((one, other) => other.failures - one.failures)) {
-      this.options.onGivenUp(line.request, line.attempts(this.host.clock.now()));
+      this.options.onGivenUp(line.request, line.attempts(this.clock.now()));
     }
   }
 
@@ -254,6 +356,16 @@ export class LineSession implements DispatchSession, Member<SessionLine> {
     this.drainWaiters = [];
     wakeAll(waiters);
   }
+}
+
+function firstNew(
+  ready: readonly SessionLine[],
+  { breaker, isolation }: Route,
+): SessionLine | undefined {
+  const line = ready.find(({ failures }) => failures === 0);
+  return line !== undefined && breaker.admits() && isolation.admits(line, false, breaker)
+    ? line
+    : undefined;
 }
 
 function fewestFailures(lines: readonly SessionLine[]): SessionLine | undefined {

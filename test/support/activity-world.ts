@@ -42,12 +42,13 @@ import { FakeDispatcher } from './fake-dispatcher';
 import { FaultyObjectStore, textOf } from './faulty-object-store';
 import { silentLogger } from './silent-logger';
 
-export const upstream = {
+const upstream = {
   name: 'gpu-1',
   baseUrl: 'http://127.0.0.1:1/v1',
   apiKey: undefined,
   maxInFlight: 64,
   requestTimeoutMs: 1_000,
+  weight: 1,
 };
 
 /** Those of a deployment that sets none. */
@@ -61,17 +62,17 @@ export const limits: ProjectLimits = {
   queuedLinesMax: null,
 };
 
-export const endpoints = new Set(defaultEndpoints);
+const endpoints = new Set(defaultEndpoints);
+
+function aRoute(name: string): ModelRoute {
+  return { model: name, upstreams: [{ upstream, upstreamModel: name, endpoints }], endpoints };
+}
 
 const routes: readonly ModelRoute[] = [
-  { model, upstreamModel: model, upstream, endpoints },
-  { model: 'other', upstreamModel: 'other', upstream, endpoints },
-  { model: 'alias', upstreamModel: 'vendor/real-name', upstream, endpoints },
+  aRoute(model),
+  aRoute('other'),
   {
-    model: 'priced',
-    upstreamModel: 'priced',
-    upstream,
-    endpoints,
+    ...aRoute('priced'),
     price: {
       currency: 'usd',
       batchDiscount: 0.5,

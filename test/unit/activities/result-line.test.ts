@@ -1,9 +1,7 @@
-import { bodyFor } from '../../../activities/model-alias';
 import { answeredLine, failedLine } from '../../../activities/result-line';
 import type { LineAnswer } from '../../../src/upstream/dispatcher';
 import { makeRequestId } from '../../../src/domain/ids';
 import { noUsage } from '../../../src/domain/usage';
-import { endpoints, upstream } from '../../support/activity-world';
 import { aBatchId } from '../../support/batches';
 
 const requestId = makeRequestId(aBatchId(), 7);
@@ -64,34 +62,6 @@ test('a line without an answer says why', () => {
   expect(failedLine(identity('"a"'), failure).toString()).toBe(
     `{"id":"${requestId}","custom_id":"a","response":null,"error":{"code":"batch_expired","message":"Too \\"late\\".\\n"}}\n`,
   );
-});
-
-describe('the body that goes upstream', () => {
-  const alias = { model: 'alias', upstreamModel: 'vendor/"real"', upstream, endpoints };
-
-  function check(body: string, expected: string): void {
-    expect(Buffer.from(bodyFor(alias, Buffer.from(body))).toString()).toBe(expected);
-  }
-
-  it('has the alias replaced in place, and nothing else changed', () => {
-    check('{"model":"alias"}', '{"model":"vendor/\\"real\\""}');
-    check(
-      '{ "n":1.0,\t"model" : "alias" ,"n":2}',
-      '{ "n":1.0,\t"model" : "vendor/\\"real\\"" ,"n":2}',
-    );
-    check('{"m\\u006fdel":"\\u0061lias"}', '{"m\\u006fdel":"vendor/\\"real\\""}');
-    check(
-      '{"messages":[{"model":"alias"}],"model":"alias","x":"\\"model\\":\\"alias\\""}',
-      '{"messages":[{"model":"alias"}],"model":"vendor/\\"real\\"","x":"\\"model\\":\\"alias\\""}',
-    );
-  });
-
-  it('is the very bytes of the request when the model has no other name', () => {
-    const body = Buffer.from('{"model": "small"}');
-    expect(bodyFor({ model: 'small', upstreamModel: 'small', upstream, endpoints }, body)).toBe(
-      body,
-    );
-  });
 });
 
 describe('in the form bare', () => {

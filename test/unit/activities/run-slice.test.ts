@@ -57,16 +57,6 @@ describe('a slice', () => {
     );
   });
 
-  it('asks for the model by the name that the upstream has for it', async () => {
-    const shard = await world.aShard(
-      requestLine(0, { body: { model: 'alias', messages: ['"model":"alias"'] } }),
-    );
-    await world.runSlice(shard);
-    expect(world.dispatcher.asked.map(({ body }) => Buffer.from(body).toString())).toEqual([
-      '{"model":"vendor/real-name","messages":["\\"model\\":\\"alias\\""]}',
-    ]);
-  });
-
   it('skips blank lines without losing count', async () => {
     const shard = await world.aShard(`\n${requestLine(0)}\n \r\n\n${requestLine(1)}\n\n`);
     await world.runSlice(shard);

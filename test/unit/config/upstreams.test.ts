@@ -47,27 +47,26 @@ test('each model has a route, with its defaults', () => {
     apiKey: 'secret',
     maxInFlight: 8,
     requestTimeoutMs: 500,
+    weight: 1,
   };
+  const second = {
+    name: 'gpu-2',
+    baseUrl: 'https://gpu.example.com',
+    apiKey: undefined,
+    maxInFlight: 1_024,
+    requestTimeoutMs: 600_000,
+    weight: 1,
+  };
+  const expected = (model: string, upstreamModel: string, upstream: object): object => ({
+    model,
+    upstreams: [{ upstream, upstreamModel, endpoints }],
+    endpoints,
+  });
+  const llama = 'meta-llama/Llama-3.1-8B-Instruct';
   expect([...routes.values()]).toEqual([
-    {
-      model: 'meta-llama/Llama-3.1-8B-Instruct',
-      upstreamModel: 'meta-llama/Llama-3.1-8B-Instruct',
-      upstream: first,
-      endpoints,
-    },
-    { model: 'small', upstreamModel: 'Qwen/Qwen3-4B', upstream: first, endpoints },
-    {
-      model: 'large',
-      upstreamModel: 'large',
-      upstream: {
-        name: 'gpu-2',
-        baseUrl: 'https://gpu.example.com',
-        apiKey: undefined,
-        maxInFlight: 1_024,
-        requestTimeoutMs: 600_000,
-      },
-      endpoints,
-    },
+    expected(llama, llama, first),
+    expected('small', 'Qwen/Qwen3-4B', first),
+    expected('large', 'large', second),
   ]);
   expect([...routes.keys()]).toEqual([...routes.values()].map(({ model }) => model));
 });
@@ -130,6 +129,50 @@ test('endpoints are those of the model, else of the upstream; prices come with c
   ]);
 });
 
+const several = (small: string): string => `
+upstreams:
+  - name: gpu-1
+    base_url: http://10.0.0.5:8000/v1
+    endpoints: [/v1/chat/completions, /v1/embeddings]
+    models:
+      - name: small
+        price: { input_per_million: 1, output_per_million: 4 }
+      - large
+  - name: gpu-2
+    base_url: http://10.0.0.6:8000/v1
+    weight: 3
+    endpoints: [/v1/chat/completions, /v1/responses]
+    models: [{ name: small, upstream_name: Qwen/Qwen3-4B${small} }]
+`;
+
+describe('a model may have several upstreams', () => {
+  const samePrice = ', price: { input_per_million: 1.0, output_per_million: 4 }';
+
+  it('each with its weight, its name for the model and its endpoints', () => {
+    const routes = load(several(samePrice));
+    expect([...routes.keys()]).toEqual(['small', 'large']);
+    const { upstreams = [], endpoints = [] } = routes.get('small') ?? {};
+    const of = upstreams.map(({ upstream, upstreamModel, endpoints: served }) => [
+      upstream.name,
+      upstream.weight,
+      upstreamModel,
+      [...served],
+    ]);
+    expect(of).toEqual([
+      ['gpu-1', 1, 'small', ['/v1/chat/completions', '/v1/embeddings']],
+      ['gpu-2', 3, 'Qwen/Qwen3-4B', ['/v1/chat/completions', '/v1/responses']],
+    ]);
+    expect([...endpoints]).toEqual(['/v1/chat/completions', '/v1/embeddings', '/v1/responses']);
+    expect(loadServed(join(folder(), 'upstreams.yaml')).models).toEqual(['small', 'large']);
+  });
+
+  it('but only one price', () => {
+    for (const price of ['', samePrice.replace('4', '5')]) {
+      expect(messageOf(several(price))).toMatch(/The model small has different prices/);
+    }
+  });
+});
+
 describe('a file that is not usable is refused with what is wrong', () => {
   const upstream = 'name: a\n    base_url: http://host/v1\n    models: [m]';
 
@@ -162,6 +205,7 @@ describe('a file that is not usable is refused with what is wrong', () => {
     check_('max_in_flight: 0', /max_in_flight/);
     check_('max_in_flight: many', /max_in_flight/);
     check_('request_timeout_seconds: 0', /request_timeout_seconds/);
+    check_('weight: 0', /weight/);
     check('upstreams:\n  - name: a\n    models: [m]\n', /base_url/);
     check('upstreams:\n  - name: a\n    base_url: host:80\n    models: [m]\n', /base_url/);
     check(
@@ -172,9 +216,9 @@ describe('a file that is not usable is refused with what is wrong', () => {
     check('upstreams:\n  - name: a\n    base_url: http://h\n    models: [{}]\n', /models/);
   });
 
-  it('when a model has two upstreams', () => {
-    const second = upstream.replace('name: a', 'name: b');
-    check(`upstreams:\n  - ${upstream}\n  - ${second}\n`, /The model m occurs twice/);
+  it('when an upstream has a model twice', () => {
+    const repeated = upstream.replace('[m]', '[m, { name: m, upstream_name: n }]');
+    check(`upstreams:\n  - ${repeated}\n`, /The model m occurs twice at the upstream a/);
   });
 
   it('when two upstreams have one name', () => {

@@ -116,7 +116,7 @@ describe('the upstreams file', () => {
   const routesOf = (choice: Parameters<typeof writeUpstreamsFile>[1]): unknown[] => {
     const path = writeUpstreamsFile(join(folder(), 'upstreams.yaml'), choice, 8701);
     const routes = loadModelRoutes(path, { SOME_KEY: 'secret' });
-    return [...routes.values()].map(({ model, upstreamModel, upstream }) => [
+    return [...routes.values()].map(({ model, upstreams: [{ upstreamModel, upstream }] }) => [
       model,
       upstreamModel,
       upstream.baseUrl,

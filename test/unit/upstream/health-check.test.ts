@@ -2,7 +2,14 @@ import { HealthCheck, type Sight } from '../../../src/upstream/health-check';
 import { systemClock } from '../../../src/upstream/clock';
 import { httpTransport } from '../../../src/upstream/transport';
 import { ManualClock } from './manual-clock';
-import { Harness, answerAll, aRoute, refuse, ScriptedUpstream, type CheckScript } from './support';
+import {
+  Harness,
+  answerAll,
+  anUpstream,
+  refuse,
+  ScriptedUpstream,
+  type CheckScript,
+} from './support';
 
 const harness = new Harness();
 
@@ -11,7 +18,7 @@ async function look(
   options: { readonly port?: number; readonly clock?: ManualClock; readonly apiKey?: string } = {},
 ): Promise<Sight> {
   const { port = harness.upstream.port, clock = systemClock, apiKey } = options;
-  const { upstream } = aRoute(port, { basePath: '/openai/v1?api-version=1', apiKey });
+  const upstream = anUpstream(port, { basePath: '/openai/v1?api-version=1', apiKey });
   return await new Promise((resolve) => {
     httpTransport(upstream, clock).look(resolve);
   });
@@ -134,7 +141,7 @@ describe('a look at an upstream', () => {
       });
     });
     const seen: Sight[] = [];
-    giveUp = httpTransport(aRoute(harness.upstream.port).upstream, clock).look((sight) => {
+    giveUp = httpTransport(anUpstream(harness.upstream.port), clock).look((sight) => {
       seen.push(sight);
     });
     await cut;

@@ -33,6 +33,18 @@ describe('a request', () => {
     });
   });
 
+  it('asks for the model by the name that the upstream has for it', async () => {
+    const lines = harness.open({ upstreamModel: 'vendor/real-name' });
+    const body = Buffer.from(
+      '{"ordinal":7, "messages":["\\"model\\":\\"small\\""],"model":"small"}',
+    );
+    lines.session.submit({ ...lineRequest(7), body });
+    await lines.hasOutcomes(1);
+    expect(harness.upstream.received[0]?.body).toBe(
+      body.toString().replace(/"small"}$/, '"vendor/real-name"}'),
+    );
+  });
+
   it('has no authorization without a key', async () => {
     const lines = harness.open();
     lines.submit(0);

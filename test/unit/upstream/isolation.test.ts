@@ -1,34 +1,35 @@
 import { Isolation } from '../../../src/upstream/isolation';
 
-const culprit = { isHeld: false };
-const innocent = { isHeld: false };
-const other = { isHeld: false };
+const culprit = { name: 'culprit' };
+const innocent = { name: 'innocent' };
+const other = { name: 'other' };
+const up = { isOpen: false };
 
 describe('isolation', () => {
   it('is no matter while there are no suspects', () => {
     const isolation = new Isolation();
-    expect(isolation.admits(innocent, false)).toBe(true);
+    expect(isolation.admits(innocent, false, up)).toBe(true);
     isolation.onSent(innocent, false);
-    expect(isolation.admits(other, false)).toBe(true);
+    expect(isolation.admits(other, false, up)).toBe(true);
   });
 
   it('keeps a suspect apart from others, which wait for it', () => {
     const isolation = new Isolation();
     const company = isolation.onSent(other, false);
-    expect(isolation.admits(culprit, true)).toBe(false);
-    expect(isolation.admits(innocent, false)).toBe(false);
+    expect(isolation.admits(culprit, true, up)).toBe(false);
+    expect(isolation.admits(innocent, false, up)).toBe(false);
     isolation.onEnd(company, true);
-    expect(isolation.admits(innocent, false)).toBe(false);
-    expect(isolation.admits(culprit, true)).toBe(true);
+    expect(isolation.admits(innocent, false, up)).toBe(false);
+    expect(isolation.admits(culprit, true, up)).toBe(true);
     const alone = isolation.onSent(culprit, true);
-    expect(isolation.admits(innocent, false)).toBe(false);
+    expect(isolation.admits(innocent, false, up)).toBe(false);
     isolation.onEnd(alone, false);
-    expect(isolation.admits(innocent, false)).toBe(true);
+    expect(isolation.admits(innocent, false, up)).toBe(true);
   });
 
   it('lets ever more suspects go at a time while they are answered, and then one again', () => {
     const isolation = new Isolation();
-    const admitted = (): boolean => isolation.admits(culprit, true);
+    const admitted = (): boolean => isolation.admits(culprit, true, up);
     const first = isolation.onSent(innocent, true);
     expect(admitted()).toBe(false);
     isolation.onEnd(first, true);
@@ -45,23 +46,23 @@ describe('isolation', () => {
   it('forgets a suspect that is not to be sent any more', () => {
     const isolation = new Isolation();
     const company = isolation.onSent(other, false);
-    isolation.admits(culprit, true);
+    isolation.admits(culprit, true, up);
     isolation.forget(culprit);
-    expect(isolation.admits(innocent, false)).toBe(true);
+    expect(isolation.admits(innocent, false, up)).toBe(true);
     isolation.onEnd(company, true);
   });
 
   it('lets nobody wait for a suspect whose route is held', () => {
     const isolation = new Isolation();
-    const suspect = { isHeld: false };
+    const route = { isOpen: false };
     const company = isolation.onSent(other, false);
-    expect(isolation.admits(suspect, true)).toBe(false);
-    suspect.isHeld = true;
-    expect(isolation.admits(innocent, false)).toBe(true);
-    suspect.isHeld = false;
-    expect(isolation.admits(innocent, false)).toBe(false);
+    expect(isolation.admits(culprit, true, route)).toBe(false);
+    route.isOpen = true;
+    expect(isolation.admits(innocent, false, up)).toBe(true);
+    route.isOpen = false;
+    expect(isolation.admits(innocent, false, up)).toBe(false);
     isolation.onEnd(company, true);
-    expect(isolation.admits(suspect, true)).toBe(true);
+    expect(isolation.admits(culprit, true, route)).toBe(true);
   });
 
   it('knows who was alone', () => {

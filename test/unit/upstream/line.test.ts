@@ -32,6 +32,7 @@ function recover(): void {
 function anAttempt(overrides: Partial<FailedAttempt> = {}): FailedAttempt {
   return {
     kind: 'unavailable',
+    route,
     sending: { isTrial: false, downs: route.downs },
     othersSucceeded: false,
     isAlone: true,

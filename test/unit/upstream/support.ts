@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { defaultEndpoints } from '../../../src/domain/endpoints';
-import type { ModelRoute } from '../../../src/config/upstreams';
+import type { ModelRoute, UpstreamConfig } from '../../../src/config/upstreams';
 import type { LineAttempts } from '../../../src/domain/retry';
 import {
   defaultProjectId,
@@ -209,24 +209,36 @@ export interface UpstreamOverrides {
   readonly maxInFlight?: number;
   readonly requestTimeoutMs?: number;
   readonly basePath?: string;
-  readonly model?: string;
+  readonly weight?: number;
 }
 
-export function aRoute(port: number, overrides: UpstreamOverrides = {}): ModelRoute {
-  const { model = 'small', basePath = '/v1', ...upstream } = overrides;
+export function anUpstream(port: number, overrides: UpstreamOverrides = {}): UpstreamConfig {
+  const { basePath = '/v1', ...more } = overrides;
+  return {
+    name: 'gpu-1',
+    baseUrl: `http://127.0.0.1:${port}${basePath}`,
+    apiKey: undefined,
+    maxInFlight: 8,
+    // On the fast clock ten seconds: a busy machine is not taken for a silent upstream.
+    requestTimeoutMs: 10_000_000,
+    weight: 1,
+    ...more,
+  };
+}
+
+/** An upstream, and what it calls the model. */
+interface RouteOverrides extends UpstreamOverrides {
+  readonly model?: string;
+  readonly upstreamModel?: string;
+}
+
+export function aRoute(port: number, overrides: RouteOverrides = {}): ModelRoute {
+  const { model = 'small', upstreamModel = model, ...upstream } = overrides;
+  const endpoints = new Set(defaultEndpoints);
   return {
     model,
-    upstreamModel: model,
-    endpoints: new Set(defaultEndpoints),
-    upstream: {
-      name: 'gpu-1',
-      baseUrl: `http://127.0.0.1:${port}${basePath}`,
-      apiKey: undefined,
-      maxInFlight: 8,
-      // On the fast clock ten seconds: a busy machine is not taken for a silent upstream.
-      requestTimeoutMs: 10_000_000,
-      ...upstream,
-    },
+    upstreams: [{ upstream: anUpstream(port, upstream), upstreamModel, endpoints }],
+    endpoints,
   };
 }
 
@@ -353,7 +365,7 @@ export class Harness {
     }
   }
 
-  open(overrides: UpstreamOverrides = {}, batchId = batchA): RecordingSession {
+  open(overrides: RouteOverrides = {}, batchId = batchA): RecordingSession {
     return new RecordingSession(this.dispatcher, aRoute(this.upstream.port, overrides), batchId);
   }
 }
