@@ -1,26 +1,10 @@
 /** What poison lines and outages cost, over simulated hours. */
 import fc from 'fast-check';
-import { pino } from 'pino';
-import type { LineAttempts } from '../../../src/domain/retry';
-import { ByteBudget } from '../../../src/upstream/byte-budget';
-import type { LineOutcome } from '../../../src/upstream/dispatcher';
-import { createHttpDispatcher } from '../../../src/upstream/http-dispatcher';
-import { ManualClock } from './manual-clock';
-import {
-  SimulatedServer,
-  type Behaviour,
-  type Outage,
-  type SimulatedServerOptions,
-} from './simulated-server';
-import { aRoute, lineRequest, range, RecordingSession } from './support';
+import type { Behaviour, Outage, SimulatedServerOptions } from './simulated-server';
+import { defaultPatienceMs, endingsOf, hour, minute, runSlices, second } from './simulated-run';
+import { range } from './support';
 
-const second = 1_000;
-const minute = 60 * second;
-const hour = 60 * minute;
-
-const defaultPatienceMs = 15 * minute;
 const requestTimeoutMs = 2 * minute;
-const sliceMs = 5 * minute;
 
 interface World extends Omit<SimulatedServerOptions, 'clock'> {
   readonly lineCount: number;
@@ -29,89 +13,8 @@ interface World extends Omit<SimulatedServerOptions, 'clock'> {
   readonly patienceMs?: number;
 }
 
-interface Run {
-  readonly server: SimulatedServer;
-  readonly outcomes: ReadonlyMap<number, LineOutcome>;
-  /** When the last line had its outcome. */
-  readonly endedAt: number;
-}
-
-/** Sends all lines, slice after slice, until each has its outcome or `limitMs` have passed. */
-async function run(world: World, limitMs: number): Promise<Run> {
-  const clock = new ManualClock();
-  const server = new SimulatedServer({ ...world, clock });
-  const dispatcher = createHttpDispatcher({
-    logger: pino({ level: 'silent' }),
-    budget: new ByteBudget(Infinity),
-    outagePatienceMs: world.patienceMs ?? defaultPatienceMs,
-    clock,
-    random: randomFrom(world.seed),
-    transportTo: () => server,
-  });
-  const { maxInFlight, lineCount } = world;
-  const outcomes = new Map<number, LineOutcome>();
-  const attempts = new Map<number, LineAttempts>();
-  while (outcomes.size < lineCount && clock.now() < limitMs) {
-    const lines = new RecordingSession(dispatcher, aRoute(1, { maxInFlight, requestTimeoutMs }));
-    const rest = range(0, lineCount).filter((ordinal) => !outcomes.has(ordinal));
-    const submitted = submitAll(lines, rest, attempts);
-    const sliceEndsAt = clock.now() + sliceMs;
-    await advance(clock, () => lines.outcomes.size === rest.length || clock.now() >= sliceEndsAt);
-    let isDrained = false;
-    const drained = lines.session.drain().then(() => {
-      isDrained = true;
-    });
-    await advance(clock, () => isDrained);
-    await Promise.all([submitted, drained]);
-    for (const [ordinal, outcome] of lines.outcomes) {
-      outcomes.set(ordinal, outcome);
-    }
-    for (const [ordinal, given] of lines.givenUp) {
-      attempts.set(ordinal, given);
-    }
-  }
-  const endedAt = clock.now();
-  await dispatcher.close();
-  const outagesToCome = world.outages?.filter(({ from }) => from > endedAt) ?? [];
-  expect(clock.timerCount).toBe(outagesToCome.length);
-  return { server, outcomes, endedAt };
-}
-
-async function submitAll(
-  { session }: RecordingSession,
-  ordinals: readonly number[],
-  attempts: ReadonlyMap<number, LineAttempts>,
-): Promise<void> {
-  for (const ordinal of ordinals) {
-    await session.waitForRoom();
-    session.submit({ ...lineRequest(ordinal), earlierAttempts: attempts.get(ordinal) });
-  }
-}
-
-async function advance(clock: ManualClock, isEnough: () => boolean): Promise<void> {
-  await settled();
-  while (!isEnough()) {
-    if (!clock.advanceToNext()) {
-      throw new Error('Nothing will ever happen any more.');
-    }
-    await settled();
-  }
-}
-
-/** Lets everything happen that needs no time. */
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 6; turn++) {
-    await Promise.resolve();
-  }
-}
-
-/** Numerical Recipes' generator: the same numbers for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
+async function run(world: World, limitMs: number): ReturnType<typeof runSlices> {
+  return await runSlices({ ...world, upstreams: [{ ...world, requestTimeoutMs }] }, limitMs);
 }
 
 /** How a line of this behaviour ends. */
@@ -123,13 +26,6 @@ const endings: Readonly<Record<string, unknown>> = {
   hang: 'request_timeout',
   crash: 'upstream_unavailable',
 };
-
-function endingsOf({ outcomes }: Run, lineCount: number): unknown[] {
-  return range(0, lineCount).map((ordinal) => {
-    const { answer, failure } = outcomes.get(ordinal) ?? {};
-    return failure?.code ?? answer?.status;
-  });
-}
 
 const seeds = fc.integer({ min: 0, max: 2 ** 31 });
 const inFlightMaxima = fc.constantFrom(1, 2, 8, 64);

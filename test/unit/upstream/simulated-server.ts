@@ -18,7 +18,9 @@ import type { ManualClock } from './manual-clock';
 import { completion } from './support';
 
 /** `crash` takes the server down for a while, and with it everything that is in flight. */
-export type Behaviour = 'answer' | 'reset' | 'garbage' | 'hang' | 503 | 'crash';
+export type Behaviour = 'answer' | 'reset' | 'garbage' | 'hang' | Refusal | 'crash';
+
+type Refusal = 401 | 429 | 500 | 503;
 
 /** A time in which the server is not there, for health checks neither. */
 export interface Outage {
@@ -119,8 +121,11 @@ export class SimulatedServer implements Transport {
       case 'garbage':
         call.answer(200, '<html></html>');
         break;
+      case 401:
+      case 429:
+      case 500:
       case 503:
-        call.answer(503, '{"error":{"message":"no"}}');
+        call.answer(behaviour, '{"error":{"message":"no"}}');
         break;
       case 'reset':
         call.fail('ECONNRESET');

@@ -242,6 +242,14 @@ export function aRoute(port: number, overrides: RouteOverrides = {}): ModelRoute
   };
 }
 
+/** One model at all of these routes' upstreams. */
+export function severalUpstreams(first: ModelRoute, ...others: readonly ModelRoute[]): ModelRoute {
+  return {
+    ...first,
+    upstreams: [...first.upstreams, ...others.flatMap(({ upstreams }) => upstreams)],
+  };
+}
+
 export const batchA = makeBatchId(1_000, 'a'.repeat(20));
 export const batchB = makeBatchId(2_000, 'b'.repeat(20));
 
