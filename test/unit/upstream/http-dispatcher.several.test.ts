@@ -147,6 +147,37 @@ it('outages of several upstreams cost no line, and all lines end', async () => {
   );
 }, 300_000);
 
+it('lines that never work end at whichever upstreams they are, and cost no other', async () => {
+  const poison = { 503: 503, reset: 'upstream_unavailable', hang: 'request_timeout' } as const;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.constantFrom('answer' as const, 'reset' as const, 'hang' as const, 503 as const),
+        {
+          minLength: 1,
+          maxLength: 80,
+        },
+      ),
+      fc.tuple(inFlightMaxima, inFlightMaxima),
+      seeds,
+      async (behaviours, maxima, seed) => {
+        const lineCount = behaviours.length;
+        const [first, other] = maxima.map((maxInFlight) =>
+          anUpstream({ maxInFlight, behaviourOf: (ordinal) => behaviours[ordinal] ?? 'answer' }),
+        );
+        const result = await runSlices(
+          { upstreams: [first ?? anUpstream(), other ?? anUpstream()], lineCount, seed },
+          48 * hour,
+        );
+        expect(endingsOf(result, lineCount)).toEqual(
+          behaviours.map((behaviour) => (behaviour === 'answer' ? 200 : poison[behaviour])),
+        );
+      },
+    ),
+    { numRuns: 40 },
+  );
+}, 300_000);
+
 describe('a line that takes its upstream down', () => {
   const culprit = 7;
   const behaviourOf = (ordinal: number): Behaviour => (ordinal === culprit ? 'crash' : 'answer');

@@ -1,6 +1,8 @@
 import { eventually } from '../../support/eventually';
 import {
   Harness,
+  RecordingSession,
+  aRoute,
   answer,
   answerAll,
   batchB,
@@ -9,6 +11,7 @@ import {
   lineRequest,
   range,
   refuse,
+  severalUpstreams,
 } from './support';
 
 const harness = new Harness();
@@ -43,6 +46,36 @@ describe('a request', () => {
     expect(harness.upstream.received[0]?.body).toBe(
       body.toString().replace(/"small"}$/, '"vendor/real-name"}'),
     );
+  });
+
+  it('goes to any upstream that serves its endpoint, as that one wants it', async () => {
+    const { script, release } = heldBack();
+    harness.upstream.use(script);
+    const { port } = harness.upstream;
+    const one = { maxInFlight: 1 };
+    const [embedder] = aRoute(port, { name: 'gpu-0', basePath: '/0' }).upstreams;
+    const route = severalUpstreams(
+      aRoute(port, { ...one, name: 'gpu-1', basePath: '/1/v1' }),
+      aRoute(port, { ...one, name: 'gpu-2', basePath: '/2', apiKey: 'key', upstreamModel: 'Real' }),
+    );
+    const lines = new RecordingSession(harness.dispatcher, {
+      ...route,
+      upstreams: [{ ...embedder, endpoints: new Set(['/v1/embeddings']) }, ...route.upstreams],
+    });
+    lines.submit(0, 1, 2);
+    await harness.upstream.hasReceived(2);
+    const received = harness.upstream.received.map(({ path, headers, body }) => [
+      path,
+      headers.authorization,
+      /"model":"(\w+)"/.exec(body)?.[1],
+    ]);
+    expect(received.sort()).toEqual([
+      ['/1/v1/chat/completions', undefined, 'small'],
+      ['/2/chat/completions', 'Bearer key', 'Real'],
+    ]);
+    harness.upstream.use(answerAll);
+    release();
+    await lines.hasOutcomes(3);
   });
 
   it('has no authorization without a key', async () => {

@@ -145,6 +145,27 @@ describe('a line', () => {
     expect(line.isSuspect).toBe(true);
   });
 
+  it('is a suspect when one upstream after the other went down with it', () => {
+    const other = { isOpen: false, downs: 7, upSince: -Infinity, doubt: { wentDown: false } };
+    const line = aLine();
+    line.fail(anAttempt());
+    goDown();
+    line.fail(anAttempt({ route: other, sending: { isTrial: false, downs: 7 } }));
+    expect(line.isSuspect).toBe(false);
+    other.downs = 8;
+    expect(line.isSuspect).toBe(true);
+    expect(line.attempts(0)).toMatchObject({ downs: 2 });
+  });
+
+  it('is judged by what becomes of the upstream that it failed at, and not of another', () => {
+    const other = { isOpen: false, downs: 0, upSince: -Infinity, doubt: { wentDown: false } };
+    const line = aLine();
+    line.fail(anAttempt({ othersSucceeded: true }));
+    line.fail(anAttempt({ route: other, othersSucceeded: true }));
+    goDown();
+    expect(line.attempts(0)).toMatchObject({ failed: 2, counted: { unavailable: 2 } });
+  });
+
   it('is not a suspect any more when an attempt left the upstream up', () => {
     const line = aLine();
     line.fail(anAttempt());
