@@ -2,7 +2,7 @@ import { EngineMetrics, type LoadReading } from '../../../src/upstream/engine-me
 import { systemClock } from '../../../src/upstream/clock';
 import { httpTransport } from '../../../src/upstream/transport';
 import { ManualClock } from './manual-clock';
-import { aRoute, Harness } from './support';
+import { anUpstream, Harness } from './support';
 
 const harness = new Harness();
 const load = { running: 10, waiting: 1 };
@@ -76,7 +76,7 @@ describe('the metrics of an engine', () => {
     harness.upstream.useForMetrics((response) => {
       response.writeHead(status).end(text);
     });
-    const { upstream } = aRoute(harness.upstream.port);
+    const upstream = anUpstream(harness.upstream.port);
     const { readLoad } = httpTransport(upstream, systemClock);
     expect(await new Promise((resolve) => readLoad(resolve))).toEqual(expected);
   });
