@@ -84,6 +84,16 @@ describe('an upstream beside one that is well', () => {
     expect((await sharesOf([anUpstream(), sick], lineCount, limitMs))[0]).toBe(lineCount);
   });
 
+  it('has lines that failed tried again at the same one, when it is down', async () => {
+    const failed = new Set<number>();
+    const failsOnce = anUpstream({
+      behaviourOf: (ordinal) => (failed.has(ordinal) ? 'answer' : (failed.add(ordinal), 500)),
+    });
+    const isGone = anUpstream({ outages: [{ kind: 'refuse', from: 0, to: 24 * hour }] });
+    // Within one slice: the next one would know nothing of where they failed.
+    expect(await sharesOf([failsOnce, isGone], 40, minute)).toEqual([80, 0]);
+  });
+
   it('gets lines again when it has come back', async () => {
     const outages: Outage[] = [{ kind: 'refuse', from: 10 * second, to: 40 * second }];
     const lineCount = 2_000;
