@@ -71,6 +71,7 @@ export class InFlightLimit {
   private cancelRaise: (() => void) | undefined;
   private loadAt = -Infinity;
   private refusedAt = -Infinity;
+  private refusedLimit = Infinity;
   private isRising = false;
   private latencyMs = 0;
   private latencies = 0;
@@ -144,11 +145,13 @@ export class InFlightLimit {
       this.isRising = false;
       const part = (running * (1 + waitingWanted)) / (running + waiting);
       this.begin(Math.max(2, Math.min(this.limit, inFlight) * part));
-    } else if (waiting > running * waitingMin || now - this.refusedAt < refusedMs) {
+    } else if (waiting > running * waitingMin) {
       this.isRising = false;
     } else if (this.canRise && inFlight >= this.limit - 1) {
       // By one at least, so that a process with a small share gets a larger one.
-      this.begin(1 + this.limit * (this.isRising ? loadGrowthNext : loadGrowth));
+      const most = now - this.refusedAt < refusedMs ? this.refusedLimit * cut : Infinity;
+      const level = 1 + this.limit * (this.isRising ? loadGrowthNext : loadGrowth);
+      this.begin(Math.max(this.limit, Math.min(level, most)));
       this.isRising = true;
     }
   }
@@ -156,6 +159,7 @@ export class InFlightLimit {
   /** Returns whether the upstream is overloaded, which it is not by a request that is one too many. */
   onRefusal(number: number, traffic: Traffic): boolean {
     this.refusedAt = this.options.clock.now();
+    this.refusedLimit = this.limit;
     const { isNews, isCalm } = this.note(number, { sent: traffic.sent, least: 1 });
     if (isNews && !isCalm) {
       this.restart();
