@@ -31,6 +31,8 @@ export type UpstreamChoice =
   | { readonly kind: 'file'; readonly path: string };
 
 export const demoModel = 'longhaul-demo-model';
+/** Of the simulated upstream, which takes any number at a time: its requests are to take a while. */
+export const simulatedInFlight = 64;
 
 /** @returns the path of the file that API and worker read. */
 export function writeUpstreamsFile(
@@ -53,6 +55,7 @@ function toEntry(
     return {
       name: 'simulated',
       base_url: `http://${loopback}:${simulatorPort}/v1`,
+      max_in_flight: simulatedInFlight,
       models: choice.models ?? [demoModel],
       ...(choice.requestTimeoutSeconds !== undefined && {
         request_timeout_seconds: choice.requestTimeoutSeconds,

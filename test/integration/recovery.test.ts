@@ -9,6 +9,7 @@ import {
   waitForEnd,
   type Batch,
 } from '../../scripts/local/batches';
+import { simulatedInFlight } from '../../scripts/local/upstream-choice';
 import { newBatchRecord } from '../../src/domain/batch';
 import { defaultProjectId, shardWorkflowId, type BatchId } from '../../src/domain/ids';
 import { openBatchKey } from '../../src/domain/object-keys';
@@ -31,8 +32,6 @@ beforeAll(() => {
   client = clientOf(stack());
 });
 
-/** Of the simulated upstream, as the stack sets it up. */
-const inFlightMax = 64;
 const slowLines = (count: number): string[] => chatLines(count, (index) => `[[slow:400]] ${index}`);
 
 async function running(lines: readonly string[]): Promise<Batch> {
@@ -96,8 +95,8 @@ describe('a batch whose workflow somebody terminates', () => {
     expect(output.length).toBeGreaterThanOrEqual(seen.request_counts?.completed ?? NaN);
     expect(new Set(errors.map(({ error }) => error?.code))).toEqual(new Set(['batch_cancelled']));
     // What was in flight was waited for: hardly an answer came too late to be kept.
-    expect((await upstreamRequests()) - output.length).toBeLessThanOrEqual(inFlightMax);
-    expect(output.length).toBeGreaterThanOrEqual(askedBefore - inFlightMax);
+    expect((await upstreamRequests()) - output.length).toBeLessThanOrEqual(simulatedInFlight);
+    expect(output.length).toBeGreaterThanOrEqual(askedBefore - simulatedInFlight);
     await cleanedUp(seen.id);
   });
 
@@ -198,7 +197,9 @@ describe('a Temporal that has lost its database', () => {
     expect(batch.status).toBe('completed');
     const { output } = await checkedResults(client, batch, lines);
     expect(output).toHaveLength(lines.length);
-    expect((await upstreamRequests()) - asked).toBeLessThanOrEqual(lines.length + inFlightMax);
+    expect((await upstreamRequests()) - asked).toBeLessThanOrEqual(
+      lines.length + simulatedInFlight,
+    );
     const { memo } = await temporal().workflow.getHandle(seen.id).describe();
     expect(memo).toMatchObject({ recoveredFrom: 'missing' });
     await cleanedUp(seen.id);
