@@ -27,7 +27,9 @@ const [stepMin, stepMax] = [0.08, 0.3];
 /** Kept above the knee. */
 const margin = 0.06;
 /** Change of the throughput at one level that is no chance, if it is several standard errors too. */
-const [better, betterAtWall, worse] = [0.025, 0.2, 0.12];
+const [better, worse] = [0.025, 0.12];
+/** The same, by which an upstream has grown, so that its wall is not where it was. */
+const grown = 0.2;
 
 /** Rounds between probes. */
 const [upEveryMin, upEveryMax] = [2, 6];
@@ -54,6 +56,10 @@ export class CapacitySearch {
   private downIn = downEveryMin;
   private downEvery = downEveryMin;
   private wall = Infinity;
+  /** Rounds after which there may be none any more. */
+  private wallIn = 0;
+  /** Measured since then. */
+  private atWall: Throughput | undefined;
   /** Level below which throughput was last seen to fall. */
   private knee = 0;
 
@@ -79,6 +85,7 @@ export class CapacitySearch {
   /** Throughput at {@link level}, which may change. */
   onMeasured(found: Throughput): void {
     const { factor, base } = this;
+    this.doubtWall(found);
     if (found.full !== undefined) {
       this.step = Math.min(stepMax, Math.max(stepMin, 3 * found.error));
     }
@@ -106,23 +113,22 @@ export class CapacitySearch {
     this.downIn = 1;
   }
 
-  /** The upstream accepts that many and no more, for the time being. */
-  onWall(level: number): void {
+  /** The upstream accepts that many and no more, for so many rounds at least. */
+  onWall(level: number, roundsMin = 0): void {
     const isKnee = Math.abs(this.knee / level - 1) < 0.1;
     if (!isKnee) {
       this.downIn = 0;
       this.downEvery = downEveryMin;
     }
-    this.wall = level;
+    this.meetWall(level, roundsMin);
     this.nextFactor = undefined;
     this.base.level = level;
     this.settle(level, isKnee ? this.base.throughput : undefined);
-    this.upIn = Math.min(wallRoundsMax, Math.max(wallRoundsMin, wallRequests / level));
   }
 
   /** The upstream accepts nothing like what it did; the search begins anew from there. */
-  restart(level: number): void {
-    this.wall = Infinity;
+  restart(level: number, wall: number, roundsMin: number): void {
+    this.meetWall(wall, roundsMin);
     this.knee = 0;
     this.downIn = this.downEvery = downEveryMin;
     this.base.level = level;
@@ -132,13 +138,26 @@ export class CapacitySearch {
     this.nextFactor = 1.25;
   }
 
+  private meetWall(level: number, roundsMin: number): void {
+    const rounds = Math.min(wallRoundsMax, Math.max(wallRoundsMin, wallRequests / level));
+    this.wall = level;
+    this.wallIn = Math.max(rounds, roundsMin);
+    this.atWall = undefined;
+  }
+
+  private doubtWall(found: Throughput): void {
+    this.atWall ??= found;
+    this.wallIn -= 1;
+    if (this.wallIn <= 0 || ratioOf(found, this.atWall) > 1 + Math.max(grown, 3 * found.error)) {
+      this.wall = Infinity;
+    }
+  }
+
   private onHeld(found: Throughput): void {
     const known = this.base.throughput;
     const ratio = known === undefined ? 1 : ratioOf(found, known);
-    const isAtWall = this.level > this.wall * 0.97;
-    if (ratio > 1 + Math.max(isAtWall ? betterAtWall : better, 3 * found.error)) {
+    if (ratio > 1 + Math.max(better, 3 * found.error)) {
       this.base.throughput = found;
-      this.wall = Infinity;
       this.probe(1.5);
     } else if (ratio < 1 - Math.max(worse, 4 * found.error)) {
       this.knee = 0;
@@ -159,7 +178,6 @@ export class CapacitySearch {
     } else if (this.upIn <= 0) {
       const factor = this.nextFactor ?? 1 + this.step;
       this.nextFactor = undefined;
-      this.wall = Infinity;
       this.probe(factor);
     }
   }
@@ -192,7 +210,9 @@ export class CapacitySearch {
       this.downEvery = Math.min(downEveryMax, this.downEvery * 2);
       this.downIn = this.downEvery;
       this.upEvery = upEveryMin;
-      this.settle(this.base.level * (1 + Math.max(margin, this.step / 2)));
+      // If that is more by far than what it was with fewer, the upstream has grown meanwhile.
+      const { level, throughput } = this.base;
+      this.settle(level * (1 + Math.max(margin, this.step / 2)), throughput);
     }
   }
 

@@ -31,7 +31,7 @@ export interface SentRequest {
   readonly startedAt: number;
 }
 
-/** What the upstream was sent by this process. */
+/** What the upstream was sent by this process; it goes on to change. */
 export interface Traffic {
   /** Requests so far. */
   readonly sent: number;
@@ -59,6 +59,8 @@ const [loadGrowth, loadGrowthNext] = [1.5, 2];
 const loadMs = 5_000;
 /** For which a refusal says more than that nothing waits. */
 const refusedMs = 10_000;
+/** For which no more are tried than were accepted, for each millisecond of a pause: little is lost. */
+const wallMsOfPause = 30;
 /** A first guess is to be too much rather than too little. */
 const spare = 2;
 
@@ -70,7 +72,7 @@ export class InFlightLimit {
   private sentBefore: number | undefined;
   private cancelRaise: (() => void) | undefined;
   private loadAt = -Infinity;
-  private refusedAt = -Infinity;
+  private refusedUntil = -Infinity;
   private refusedLimit = Infinity;
   private isRising = false;
   private latencyMs = 0;
@@ -149,22 +151,34 @@ export class InFlightLimit {
       this.isRising = false;
     } else if (this.canRise && inFlight >= this.limit - 1) {
       // By one at least, so that a process with a small share gets a larger one.
-      const most = now - this.refusedAt < refusedMs ? this.refusedLimit * cut : Infinity;
+      const most = now < this.refusedUntil ? this.refusedLimit * cut : Infinity;
       const level = 1 + this.limit * (this.isRising ? loadGrowthNext : loadGrowth);
       this.begin(Math.max(this.limit, Math.min(level, most)));
       this.isRising = true;
     }
   }
 
+  /**
+   * After a pause: what is missing goes out within the time of an answer. What is sent at once comes
+   * back at once, again and again, and is refused where it would not be one by one.
+   */
+  resume(inFlight: number): void {
+    const { level } = this.search;
+    this.close();
+    this.limit = Math.max(1, Math.min(level, inFlight));
+    this.forgetSample();
+    this.raise(((this.latencyMs || startMs) * (level - this.limit)) / level);
+  }
+
   /** Returns whether the upstream is overloaded, which it is not by a request that is one too many. */
-  onRefusal(number: number, traffic: Traffic): boolean {
-    this.refusedAt = this.options.clock.now();
+  onRefusal(number: number, traffic: Traffic, pauseMs = 0): boolean {
+    this.refusedUntil = this.options.clock.now() + refusedMs;
     this.refusedLimit = this.limit;
     const { isNews, isCalm } = this.note(number, { sent: traffic.sent, least: 1 });
     if (isNews && !isCalm) {
-      this.restart();
+      this.restart(traffic.inFlight, pauseMs);
     } else {
-      this.ease(traffic.inFlight);
+      this.ease(traffic.inFlight, pauseMs);
     }
     return isNews && !isCalm;
   }
@@ -179,7 +193,7 @@ export class InFlightLimit {
     const least = this.answers === 0 ? Math.min(this.options.max, silentLimit) : 1;
     const { isNews, isCalm } = this.note(number, { sent, least });
     if (isNews && !isCalm) {
-      this.restart();
+      this.restart(Infinity);
     }
     return isNews && !isCalm;
   }
@@ -199,7 +213,9 @@ export class InFlightLimit {
     const isCalm = this.answers >= this.answersToCalm;
     if (isNews) {
       this.lastShrinkAt = sent;
-      this.least = Math.max(least, this.limit * cut);
+      // At the start the limit has run ahead of what it is known to be.
+      const isGuess = isCalm && this.start !== undefined;
+      this.least = Math.max(least, isGuess ? this.search.min : this.limit * cut);
       this.answersToCalm = this.limit;
       this.answers = 0;
     }
@@ -238,19 +254,25 @@ export class InFlightLimit {
     }
   }
 
-  private ease(accepted: number): void {
+  private ease(accepted: number, pauseMs: number): void {
     const level = Math.max(this.least, Math.min(this.limit, accepted));
     if (this.start !== undefined || level < this.search.level) {
       this.start = undefined;
-      this.search.onWall(level);
+      this.search.onWall(level, this.roundsIn(pauseMs * wallMsOfPause));
       this.follow();
     }
   }
 
-  private restart(): void {
+  private restart(accepted: number, pauseMs = 0): void {
+    const wall = Math.max(this.least, Math.min(this.limit, accepted));
     this.start = undefined;
-    this.search.restart(this.least);
+    this.search.restart(this.least, wall, this.roundsIn(pauseMs * wallMsOfPause));
     this.follow();
+  }
+
+  /** Each takes about twice as long as an answer. */
+  private roundsIn(ms: number): number {
+    return ms / (2 * Math.max(1, this.latencyMs));
   }
 
   private follow(): void {

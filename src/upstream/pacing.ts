@@ -67,13 +67,12 @@ export class Pacing {
   onCongestion(attempt: Attempt, number: number, traffic: Traffic): void {
     const isOverload = attempt.timedOut
       ? this.inFlightLimit.onTimeout(number, traffic)
-      : this.inFlightLimit.onRefusal(number, traffic);
+      : this.inFlightLimit.onRefusal(number, traffic, attempt.retryAfterMs);
     if (attempt.retryAfterMs !== undefined) {
-      // Somewhat later than asked: other processes were told the same.
-      this.pauseFor(attempt.retryAfterMs * (1 + this.options.random() / 10));
+      this.pauseFor(attempt.retryAfterMs, traffic);
     } else if (attempt.kind === 'rate_limited' && isOverload) {
       this.refusals += 1;
-      this.pauseFor(backoffMs(this.refusals, this.options.random()));
+      this.pauseFor(backoffMs(this.refusals, this.options.random()), traffic);
     }
   }
 
@@ -83,16 +82,20 @@ export class Pacing {
     this.pause?.cancel();
   }
 
-  private pauseFor(delayMs: number): void {
-    const until = this.options.clock.now() + delayMs;
-    if (delayMs === 0 || (this.pause !== undefined && this.pause.until >= until)) {
+  /** Somewhat longer than asked: other processes were told the same. */
+  private pauseFor(askedMs: number, traffic: Traffic): void {
+    const { clock, random } = this.options;
+    const now = clock.now();
+    if (askedMs === 0 || (this.pause !== undefined && this.pause.until >= now + askedMs)) {
       return;
     }
     this.pause?.cancel();
-    const cancel = this.options.clock.after(delayMs, () => {
+    const delayMs = askedMs * (1 + random() / 10);
+    const cancel = clock.after(delayMs, () => {
       this.pause = undefined;
+      this.inFlightLimit.resume(traffic.inFlight);
       this.options.onResume();
     });
-    this.pause = { until, cancel };
+    this.pause = { until: now + delayMs, cancel };
   }
 }

@@ -34,6 +34,33 @@ describe('the pacing of an upstream', () => {
     expect(resumedAt).toEqual([5_000]);
   });
 
+  it('fills up little by little after a pause, from what is still in flight', () => {
+    const { pacing, clock } = aPacing();
+    const traffic = { sent: 8, inFlight: 7 };
+    pacing.onSuccess({ number: 1, startedAt: -400 }, 1, traffic);
+    pacing.onCongestion(aRefusal({ retryAfterMs: 1_000 }), 8, traffic);
+    traffic.inFlight = 3;
+    clock.advance(1_000);
+    expect([pacing.limit, pacing.maySend(2), pacing.maySend(3)]).toEqual([3, true, false]);
+    clock.advance(120);
+    expect(pacing.limit).toBe(5);
+    clock.advance(1_000);
+    expect(pacing.limit).toBe(7);
+  });
+
+  it('is not held up any longer by the other refusals of the same overload', () => {
+    const clock = new ManualClock();
+    const pacing = new Pacing({ clock, random: () => 0.5, maxInFlight: 8, onResume: jest.fn() });
+    for (const number of [1, 2, 3]) {
+      pacing.onCongestion(aRefusal({ retryAfterMs: 1_000 }), number, { sent: 8, inFlight: 7 });
+      clock.advance(20);
+    }
+    clock.advance(985);
+    expect(pacing.isPaused).toBe(true);
+    clock.advance(10);
+    expect(pacing.isPaused).toBe(false);
+  });
+
   it('keeps to the longest pause that was asked for', () => {
     const { pacing, clock, resumedAt } = aPacing();
     for (const retryAfterMs of [2_000, 5_000, 1_000]) {

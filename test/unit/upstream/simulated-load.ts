@@ -18,6 +18,8 @@ export interface LoadWorld {
   readonly spread: number;
   readonly seed: number;
   readonly workers: number;
+  /** The server asks for so long a pause when it refuses; it names no time when absent. */
+  readonly retryAfterMs?: number;
   /** The server tells its load. */
   readonly hasMetrics?: boolean;
 }
@@ -67,7 +69,14 @@ export function runLoad(world: LoadWorld, fixedLimit?: number): LoadResult {
   const nextWork = (): number => meanWork * Math.exp(world.spread * normal(random));
   for (let worker = 0; worker < world.workers; worker++) {
     clock.after(random() * 1_000, () => {
-      const worker = new Worker({ clock, random, server, nextWork, fixedLimit });
+      const worker = new Worker({
+        clock,
+        random,
+        server,
+        nextWork,
+        fixedLimit,
+        retryAfterMs: world.retryAfterMs,
+      });
       worker.start();
       if (world.hasMetrics === true) {
         clock.after(metricsMs, worker.readLoad);
@@ -94,6 +103,7 @@ interface WorkerOptions {
   readonly server: QueueingServer;
   readonly nextWork: () => number;
   readonly fixedLimit: number | undefined;
+  readonly retryAfterMs: number | undefined;
 }
 
 class Worker implements Traffic {
@@ -133,7 +143,7 @@ class Worker implements Traffic {
   }
 
   private send(): void {
-    const { clock, server, nextWork, fixedLimit } = this.options;
+    const { clock, server, nextWork, fixedLimit, retryAfterMs } = this.options;
     const work = nextWork();
     const startedAt = clock.now();
     this.sent += 1;
@@ -145,9 +155,9 @@ class Worker implements Traffic {
       this.start();
     });
     if (!isAccepted) {
-      clock.after(fixedLimit === undefined ? roundTripMs : backoffMs, () => {
+      clock.after(fixedLimit === undefined ? roundTripMs : (retryAfterMs ?? backoffMs), () => {
         this.inFlight -= 1;
-        this.pacing.onCongestion(refusal, number, this);
+        this.pacing.onCongestion({ ...refusal, retryAfterMs }, number, this);
         this.start();
       });
     }
