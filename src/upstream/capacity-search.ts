@@ -111,6 +111,7 @@ export class CapacitySearch {
     this.settle(level);
     this.isSettling = false;
     this.downIn = 1;
+    this.nextFactor = 1.5;
   }
 
   /** The upstream accepts that many and no more, for so many rounds at least. */

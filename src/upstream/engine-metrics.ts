@@ -17,12 +17,14 @@ export interface EngineMetricsOptions {
   readonly clock: Clock;
   readonly read: ReadLoad;
   isBusy(): boolean;
-  onLoad(load: EngineLoad): void;
+  /** Returns whether it is going to change, so that the next reading comes soon. */
+  onLoad(load: EngineLoad): boolean;
 }
 
 /** A new server is filled within this time. */
 const firstReadMs = 250;
 const intervalMs = 1_000;
+const changingIntervalMs = 250;
 const failedIntervalMs = 10_000;
 const absentIntervalMs = 600_000;
 /** Enough for a server with hundreds of models. */
@@ -58,11 +60,9 @@ export class EngineMetrics {
       return;
     }
     this.cancel = read((reading) => {
-      this.readAt = clock.now() + intervalAfter(reading);
+      const isChanging = typeof reading === 'object' && this.options.onLoad(reading);
+      this.readAt = clock.now() + (isChanging ? changingIntervalMs : intervalAfter(reading));
       this.cancel = this.plan();
-      if (typeof reading === 'object') {
-        this.options.onLoad(reading);
-      }
     });
   };
 }

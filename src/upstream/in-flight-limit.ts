@@ -135,12 +135,14 @@ export class InFlightLimit {
 
   /**
    * What the upstream tells of itself is better than what can be measured here: the limit then keeps a
-   * short queue there, whoever has put it there. So several processes share the upstream.
+   * short queue there, whoever has put it there. So several processes share the upstream. What tells
+   * of less than is in flight was read between two bursts of answers, or is of one server among others.
+   * Returns whether the limit rises, so that it is worth asking again soon.
    */
-  onLoad({ running, waiting }: EngineLoad, { inFlight }: Traffic): void {
+  onLoad({ running, waiting }: EngineLoad, { inFlight }: Traffic): boolean {
     const now = this.options.clock.now();
-    if (running === 0 || this.isQuick) {
-      return;
+    if (running === 0 || this.isQuick || running + waiting < inFlight / 2) {
+      return false;
     }
     this.loadAt = now;
     if (waiting > running * waitingMax) {
@@ -156,6 +158,7 @@ export class InFlightLimit {
       this.begin(Math.max(this.limit, Math.min(level, most)));
       this.isRising = true;
     }
+    return this.cancelRaise !== undefined;
   }
 
   /**

@@ -79,9 +79,7 @@ export class Lane implements SessionHost, PumpedLane {
       clock,
       read: options.transport.readLoad,
       isBusy: () => this.traffic.inFlight > 0,
-      onLoad: (load) => {
-        this.pacing.onLoad(load, this.traffic);
-      },
+      onLoad: (load) => this.pacing.onLoad(load, this.traffic),
     });
     const connectionOptions: ConnectionOptions = {
       budget: options.budget,

@@ -58,9 +58,9 @@ export class Pacing {
     this.inFlightLimit.onSuccess(request, work, traffic);
   }
 
-  /** What the upstream tells of itself. */
-  onLoad(load: EngineLoad, traffic: Traffic): void {
-    this.inFlightLimit.onLoad(load, traffic);
+  /** See {@link InFlightLimit.onLoad}. */
+  onLoad(load: EngineLoad, traffic: Traffic): boolean {
+    return this.inFlightLimit.onLoad(load, traffic);
   }
 
   /** An attempt failed because the upstream has too much to do. */

@@ -7,7 +7,10 @@ import { anUpstream, Harness } from './support';
 const harness = new Harness();
 const load = { running: 10, waiting: 1 };
 
-function metricsOf(readings: LoadReading[]): {
+function metricsOf(
+  readings: LoadReading[],
+  changes: boolean[] = [],
+): {
   metrics: EngineMetrics;
   clock: ManualClock;
   readAt: number[];
@@ -27,7 +30,10 @@ function metricsOf(readings: LoadReading[]): {
       });
     },
     isBusy: () => world.isBusy,
-    onLoad: (told) => loads.push(told),
+    onLoad: (told) => {
+      loads.push(told);
+      return changes.shift() ?? false;
+    },
   });
   return { metrics, clock, readAt, loads, world };
 }
@@ -46,6 +52,13 @@ describe('the metrics of an engine', () => {
     metrics.wake();
     clock.advance(0);
     expect(readAt).toEqual([250, 1_260, 12_000]);
+  });
+
+  it('are read again soon while the load is going to change', () => {
+    const { metrics, clock, readAt } = metricsOf([load, load, load], [true, true]);
+    metrics.wake();
+    clock.advance(2_000);
+    expect(readAt).toEqual([250, 510, 770, 1_780]);
   });
 
   it.each([

@@ -95,6 +95,18 @@ describe('the limit of requests in flight', () => {
     expect(limit.current).toBe(64);
   });
 
+  it('takes no notice of a load that was told between two bursts of answers', () => {
+    const { limit, clock } = aLimit(1_024);
+    clock.advance(1_000);
+    answer(limit, 16, { startedAt: 900, inFlight: 200 });
+    answer(limit, 16, { startedAt: 0, inFlight: 200 });
+    const [traffic, before] = [{ sent: 320, inFlight: 200 }, limit.current];
+    expect(limit.onLoad({ running: 99, waiting: 0 }, traffic)).toBe(false);
+    expect(limit.onLoad({ running: 200, waiting: 0 }, traffic)).toBe(true);
+    clock.advance(1_000);
+    expect(limit.current).toBeGreaterThan(before);
+  });
+
   it('leaves no timer behind', () => {
     const { limit, clock } = aLimit(64);
     limit.close();

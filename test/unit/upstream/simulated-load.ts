@@ -37,7 +37,7 @@ const meanWork = 200;
 const roundTripMs = 1;
 /** What a worker with a fixed limit does with a refused request: its place is taken meanwhile. */
 const backoffMs = 500;
-const metricsMs = 1_000;
+const [metricsSoonMs, metricsMs] = [250, 1_000];
 const inFlightMax = 1_024;
 
 const refusal: Attempt = {
@@ -131,8 +131,8 @@ class Worker implements Traffic {
 
   readonly readLoad = (): void => {
     const { clock, server } = this.options;
-    this.pacing.onLoad({ running: server.runningCount, waiting: server.waitingCount }, this);
-    clock.after(metricsMs, this.readLoad);
+    const load = { running: server.runningCount, waiting: server.waitingCount };
+    clock.after(this.pacing.onLoad(load, this) ? metricsSoonMs : metricsMs, this.readLoad);
   };
 
   private maySend(): boolean {
