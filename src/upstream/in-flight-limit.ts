@@ -42,10 +42,10 @@ export interface Traffic {
 /** What any server that batches requests can have in hand at a time. */
 const silentLimit = 16;
 /** Reached within `startMs` if nothing speaks against it. */
-const startLimit = 256;
+const startLimit = 128;
 const startMs = 250;
-/** By which each answer raises the limit thereafter, as long as answers come as quickly as the first. */
-const startGrowth = 3;
+/** By which each answer raises the limit thereafter: one of the first, and as long as they come as quickly. */
+const [firstGrowth, startGrowth] = [3, 7];
 /** Where answers come so quickly, a wait for others costs nothing; to wake up for few of them does. */
 const quickMs = 50;
 const quickLimit = 64;
@@ -249,8 +249,8 @@ export class InFlightLimit {
     if (start.isOver) {
       const level = Math.min(this.limit, spare * start.workedOn(now));
       this.begin(Math.max(this.search.min, level));
-    } else if (inFlight >= this.limit - 1) {
-      this.limit = Math.min(max, this.limit + startGrowth);
+    } else if (inFlight >= this.limit - 1 && !start.isSlower) {
+      this.limit = Math.min(max, this.limit + (start.isKnown ? startGrowth : firstGrowth));
       if (this.limit === max) {
         this.begin(max);
       }

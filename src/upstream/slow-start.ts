@@ -31,6 +31,16 @@ export class SlowStart {
     }
   }
 
+  /** There were enough answers to compare others with. */
+  get isKnown(): boolean {
+    return this.least < Infinity;
+  }
+
+  /** As far as the latest answers tell, which are few. */
+  get isSlower(): boolean {
+    return this.latencyMs > this.work * this.least * slowdownMax;
+  }
+
   get isOver(): boolean {
     return this.latest > this.least * slowdownMax;
   }

@@ -22,11 +22,11 @@ function answer(
 }
 
 describe('the limit of requests in flight', () => {
-  it('begins with 256, little by little, or with the maximum', () => {
+  it('begins with 128, little by little, or with the maximum', () => {
     const { limit, clock, raises } = aLimit(1_024);
     expect(limit.current).toBe(16);
     clock.advance(1_000);
-    expect(limit.current).toBe(256);
+    expect(limit.current).toBe(128);
     expect(new Set(raises).size).toBeGreaterThan(60);
     expect(aLimit(8).limit.current).toBe(8);
   });
@@ -35,16 +35,17 @@ describe('the limit of requests in flight', () => {
     const { limit, clock } = aLimit(1_024);
     clock.advance(1_000);
     answer(limit, 20, { startedAt: 900, inFlight: 400 });
-    expect(limit.current).toBe(256 + 3 * 20);
-    answer(limit, 32, { startedAt: 0, inFlight: 400 });
-    expect(limit.current).toBeLessThan(256);
+    expect(limit.current).toBe(128 + 3 * 15 + 7 * 5);
+    answer(limit, 12, { startedAt: 0, inFlight: 400 });
+    answer(limit, 16, { startedAt: 0, inFlight: 400 });
+    expect(limit.current).toBeLessThan(128);
   });
 
   it('does not grow for want of lines', () => {
     const { limit, clock } = aLimit(1_024);
     clock.advance(1_000);
-    answer(limit, 100, { startedAt: 900, inFlight: 200 });
-    expect(limit.current).toBe(256);
+    answer(limit, 100, { startedAt: 900, inFlight: 100 });
+    expect(limit.current).toBe(128);
   });
 
   it('is cut by 30 % for a round of refusals', () => {

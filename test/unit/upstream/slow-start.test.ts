@@ -16,6 +16,16 @@ describe('the slow start', () => {
     expect(start.isOver).toBe(true);
   });
 
+  it('tells from a single answer that they take longer, as soon as there is something to compare', () => {
+    const start = new SlowStart();
+    addAnswers(start, 15, 1_000);
+    expect([start.isKnown, start.isSlower]).toEqual([false, false]);
+    addAnswers(start, 1, 1_000);
+    expect([start.isKnown, start.isSlower]).toEqual([true, false]);
+    addAnswers(start, 1, 1_600);
+    expect([start.isSlower, start.isOver]).toEqual([true, false]);
+  });
+
   it('goes on when answers take longer because there is more in them', () => {
     const start = new SlowStart();
     addAnswers(start, 16, 1_000, 10);
