@@ -49,6 +49,14 @@ const [firstGrowth, startGrowth] = [3, 7];
 /** Where answers come so quickly, a wait for others costs nothing; to wake up for few of them does. */
 const quickMs = 50;
 const quickLimit = 64;
+/**
+ * Answers a millisecond that are about all that one process can take in: then answers wait for it, more
+ * requests would wait with them, and what is measured is itself. No inference server takes longer
+ * than that and answers as many.
+ */
+const [busyRate, busyMs] = [4, 100];
+/** Before it is tried again whether the process, and not the upstream, is what answers wait for. */
+const busyAgainMs = 30_000;
 const cut = 0.7;
 const raiseTickMsMin = 2;
 /** Of the requests that the upstream works on, as many may wait there. */
@@ -75,6 +83,7 @@ export class InFlightLimit {
   private refusedUntil = -Infinity;
   private refusedLimit = Infinity;
   private isRising = false;
+  private notBusyUntil = -Infinity;
   private latencyMs = 0;
   private latencies = 0;
   private lastShrinkAt = -1;
@@ -126,7 +135,7 @@ export class InFlightLimit {
     const found = sample.result(this.search.isCoarse);
     if (found !== undefined) {
       this.forgetSample();
-      if (sample.isFilled) {
+      if (sample.isFilled && !this.holdBusy(sample.latencyMs, now)) {
         this.search.onMeasured(found);
         this.follow();
       }
@@ -234,6 +243,29 @@ export class InFlightLimit {
     return this.latencies > 0 && this.latencyMs < quickMs;
   }
 
+  /** See {@link busyRate}; by the time that an answer takes. */
+  private isBusy(latencyMs: number): boolean {
+    return latencyMs < busyMs && this.limit > busyRate * latencyMs;
+  }
+
+  private get busyLevel(): number {
+    return Math.min(this.options.max, quickLimit);
+  }
+
+  /** Whether the limit is to be as low as it may be where the process is busy, and not to be searched. */
+  private holdBusy(latencyMs: number, now: number): boolean {
+    const isBusy = this.isBusy(latencyMs);
+    if (this.limit <= this.busyLevel) {
+      this.notBusyUntil = isBusy ? now : now + busyAgainMs;
+      return isBusy;
+    }
+    const isToFall = isBusy && now >= this.notBusyUntil;
+    if (isToFall) {
+      this.begin(this.busyLevel);
+    }
+    return isToFall;
+  }
+
   private hasLoad(now: number): boolean {
     return now - this.loadAt < loadMs;
   }
@@ -248,7 +280,8 @@ export class InFlightLimit {
     const { max } = this.options;
     if (start.isOver) {
       const level = Math.min(this.limit, spare * start.workedOn(now));
-      this.begin(Math.max(this.search.min, level));
+      const isBusy = this.isBusy(this.latencyMs);
+      this.begin(isBusy ? this.busyLevel : Math.max(this.search.min, level));
     } else if (inFlight >= this.limit - 1 && !start.isSlower) {
       this.limit = Math.min(max, this.limit + (start.isKnown ? startGrowth : firstGrowth));
       if (this.limit === max) {

@@ -71,6 +71,11 @@ export class ThroughputSample {
     return { early: this.early, full: isFull ? this.throughput : undefined, error: this.error };
   }
 
+  /** The time that an answer took, on average. */
+  get latencyMs(): number {
+    return this.latency / this.count;
+  }
+
   /** Whether there was enough to send, so that the sample tells of the limit. */
   get isFilled(): boolean {
     return this.inFlight / this.count >= this.limit * 0.95 - 1;

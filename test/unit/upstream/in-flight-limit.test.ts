@@ -31,6 +31,24 @@ describe('the limit of requests in flight', () => {
     expect(aLimit(8).limit.current).toBe(8);
   });
 
+  it('comes down to 64 where answers wait for the process itself, and looks for no more', () => {
+    const { limit, clock } = aLimit(1_024);
+    clock.advance(1_000);
+    const perMs = 8;
+    const answerMany = (count: number): void => {
+      for (let number = 1; number <= count; number++) {
+        clock.advance(1 / perMs);
+        const inFlight = limit.current;
+        const startedAt = clock.now() - (inFlight / perMs) * (number % 2 === 0 ? 1.5 : 0.5);
+        limit.onSuccess({ number: 2_000 + number, startedAt }, 1, { sent: number, inFlight });
+      }
+    };
+    answerMany(2_000);
+    expect(limit.current).toBe(64);
+    answerMany(20_000);
+    expect(limit.current).toBe(64);
+  });
+
   it('grows with each answer until answers take longer', () => {
     const { limit, clock } = aLimit(1_024);
     clock.advance(1_000);
