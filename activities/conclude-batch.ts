@@ -10,8 +10,8 @@
  */
 import { Context } from '@temporalio/activity';
 import { isTerminal } from '../src/domain/batch';
-import type { ConcludedBatch, ConcludeInput } from '../src/domain/workflow-contract';
-import { decideEnd } from './decide-end';
+import type { BatchRef, ConcludedBatch, ConcludeInput } from '../src/domain/workflow-contract';
+import { decideEnd, type DecidedEnd } from './decide-end';
 import { MissingObject, type ActivityDeps } from './deps';
 import { finalizeBatch } from './finalize-batch';
 import { heartbeating } from './heartbeating';
@@ -23,13 +23,8 @@ export async function concludeBatch(
   { isComplete, ...input }: ConcludeInput,
 ): Promise<ConcludedBatch> {
   const { ref } = input;
-  if (isComplete) {
-    // What finalizing goes on with must not be forgotten meanwhile.
-    const earlier = Context.current().info.heartbeatDetails as object | undefined;
-    const details = earlier ?? { step: 'deciding the end' };
-    await heartbeating(details, async () => await decideEnd(deps, { ref, reason: 'completed' }));
-  }
-  const batch = await finalizeBatch(deps, input);
+  const decided = isComplete ? await decideCompleted(deps, ref) : undefined;
+  const batch = await finalizeBatch(deps, input, decided);
   return await heartbeating({ step: 'removing the ledger' }, async () => {
     if (batch === undefined || !isTerminal(batch.status)) {
       throw new MissingObject('terminal record', ref);
@@ -40,4 +35,14 @@ export async function concludeBatch(
     }
     return { endedAs: batch.status, targets };
   });
+}
+
+async function decideCompleted(deps: ActivityDeps, ref: BatchRef): Promise<DecidedEnd> {
+  // What finalizing goes on with must not be forgotten meanwhile.
+  const earlier = Context.current().info.heartbeatDetails as object | undefined;
+  const details = earlier ?? { step: 'deciding the end' };
+  return await heartbeating(
+    details,
+    async () => await decideEnd(deps, { ref, reason: 'completed' }),
+  );
 }

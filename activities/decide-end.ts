@@ -6,16 +6,21 @@
  * Resumes from nothing: it is two small writes.
  * Never fails for good.
  */
-import type { BatchEnd } from '../src/domain/batch';
+import type { BatchEnd, BatchRecord } from '../src/domain/batch';
 import type { DecideEndInput } from '../src/domain/workflow-contract';
 import { nowSeconds, type ActivityDeps } from './deps';
 
-/** Returns the decision that holds. */
-export async function decideEnd(deps: ActivityDeps, input: DecideEndInput): Promise<BatchEnd> {
+/** A decision that holds, and the record that tells of it. */
+export interface DecidedEnd {
+  readonly end: BatchEnd;
+  readonly batch: BatchRecord | undefined;
+}
+
+export async function decideEnd(deps: ActivityDeps, input: DecideEndInput): Promise<DecidedEnd> {
   const end = await deps.batches.decideEnd(input.ref, {
     reason: input.reason,
     at: nowSeconds(deps),
   });
-  await deps.batches.apply(input.ref, { type: 'end_decided', end });
-  return end;
+  const batch = await deps.batches.apply(input.ref, { type: 'end_decided', end });
+  return { end, batch };
 }

@@ -12,16 +12,17 @@
  * reads a terminal batch finds its files.
  */
 import { Context } from '@temporalio/activity';
-import type { BatchRecord, BatchResult } from '../src/domain/batch';
+import type { BatchEnd, BatchRecord, BatchResult } from '../src/domain/batch';
 import { isTerminal } from '../src/domain/batch';
 import { costOf } from '../src/domain/cost';
 import { batchErrors } from '../src/domain/error-codes';
 import type { FileId } from '../src/domain/ids';
 import { fileKeys } from '../src/domain/object-keys';
 import { addUsage, noUsage, type Usage } from '../src/domain/usage';
-import type { FinalizeInput } from '../src/domain/workflow-contract';
+import type { BatchRef, FinalizeInput } from '../src/domain/workflow-contract';
 import type { Seal, SealedObject } from '../src/ledger/seal';
 import type { ObjectSlice } from '../src/storage/object-store';
+import type { DecidedEnd } from './decide-end';
 import { MissingObject, nowSeconds, type ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
 import { intactSeals } from './intact-seals';
@@ -37,17 +38,21 @@ interface FinalizeProgress {
 
 type FileKind = 'output' | 'error';
 
-/** @returns the record as it then is; `undefined` when the batch is gone: another run was faster. */
+/**
+ * @param decided by the same activity just now; otherwise it is read.
+ * @returns the record as it then is; `undefined` when the batch is gone: another run was faster.
+ */
 export async function finalizeBatch(
   deps: ActivityDeps,
   input: FinalizeInput,
+  decided?: DecidedEnd,
 ): Promise<BatchRecord | undefined> {
   const { ref, shardCount } = input;
   const earlier = Context.current().info.heartbeatDetails as FinalizeProgress | undefined;
   const begun = { ...earlier?.begun };
   const progress: FinalizeProgress = { step: 'reading seals', shards: shardCount, begun };
   return await heartbeating(progress, async () => {
-    const [batch, end] = await Promise.all([deps.batches.get(ref), deps.batches.getEnd(ref)]);
+    const { batch, end } = decided ?? (await readEnd(deps, ref));
     if (batch !== undefined && isTerminal(batch.status)) {
       return batch;
     }
@@ -69,11 +74,20 @@ export async function finalizeBatch(
       ...(reason === 'failed' && { errors: [{ ...batchErrors.internalError, line: null }] }),
     };
     const at = nowSeconds(deps);
-    const ended = await deps.batches.apply(ref, { type: 'finalized', at, reason, result });
+    const event = { type: 'finalized', at, reason, result } as const;
+    const ended = await deps.batches.apply(ref, event, batch);
     const { requestCounts } = result;
     deps.logger.info({ batch: ref.batchId, ended: reason, ...requestCounts }, 'batch has ended');
     return ended;
   });
+}
+
+async function readEnd(
+  { batches }: ActivityDeps,
+  ref: BatchRef,
+): Promise<{ readonly batch: BatchRecord | undefined; readonly end: BatchEnd | undefined }> {
+  const [batch, end] = await Promise.all([batches.get(ref), batches.getEnd(ref)]);
+  return { batch, end };
 }
 
 /** Nothing for several models, and for one without a price. */

@@ -79,7 +79,11 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
   const validate: ControlActivities['validateAndPlan'] = async (ref) => {
     const release = await turnOf(deps, validations, ref);
     try {
-      return await removingLateWrites(deps, ref, async () => await validateAndPlan(deps, ref));
+      return await removingLateWrites(
+        deps,
+        ref,
+        async (onRecord) => await validateAndPlan(deps, ref, onRecord),
+      );
     } finally {
       release();
     }
@@ -95,7 +99,10 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
     concludeBatch: async (input) => await concludeBatch(deps, input),
     takeTurn: async (input) => await takeTurn(deps, input),
     decideEnd: async (input) =>
-      await heartbeating({ step: 'deciding the end' }, async () => await decideEnd(deps, input)),
+      await heartbeating(
+        { step: 'deciding the end' },
+        async () => (await decideEnd(deps, input)).end,
+      ),
     closeShard: async (input) => {
       await removingLateWrites(deps, input.shard, async () => {
         await closeShard(deps, input);

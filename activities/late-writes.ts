@@ -1,4 +1,4 @@
-import { isTerminal } from '../src/domain/batch';
+import { isTerminal, type BatchRecord } from '../src/domain/batch';
 import type { BatchRef } from '../src/domain/workflow-contract';
 import type { ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
@@ -11,16 +11,24 @@ import { removeLedger } from './remove-batch';
 export async function removingLateWrites<T>(
   deps: ActivityDeps,
   { projectId, batchId }: BatchRef,
-  activity: () => Promise<T>,
+  activity: (onRecord: RecordListener) => Promise<T>,
 ): Promise<T> {
+  let seen: BatchRecord | undefined;
   try {
-    return await activity();
-  } finally {
-    await heartbeating({ step: 'looking for the end' }, async () => {
-      await removeIfEnded(deps, { projectId, batchId });
+    return await activity((record) => {
+      seen = record;
     });
+  } finally {
+    if (seen === undefined || isTerminal(seen.status)) {
+      await heartbeating({ step: 'looking for the end' }, async () => {
+        await removeIfEnded(deps, { projectId, batchId });
+      });
+    }
   }
 }
+
+/** Told of the record as it was in the store after the last that an activity wrote, if it knows. */
+export type RecordListener = (record: BatchRecord | undefined) => void;
 
 /** The activity's result counts for more: what stays here goes with the batch. */
 async function removeIfEnded(deps: ActivityDeps, ref: BatchRef): Promise<void> {

@@ -22,7 +22,9 @@ export async function loadPlan(
   deps.logger.error({ batch: batch.id }, 'the plan is damaged or missing: it is made again');
   const { file } = await inputFile(deps, batch);
   const progress = { bytesRead: 0, bytesTotal: 0, errors: 0 };
-  const findings = file && (await readInput(deps, { batch, file, progress, stopsAtEnd: false }));
+  const limits = await deps.projects.limits(batch.projectId, deps.settings.limits);
+  const input = { batch, limits, progress, stopsAtEnd: false };
+  const findings = file && (await readInput(deps, { ...input, file }));
   if (findings === undefined || findings.errorCount > 0) {
     throw new MissingObject('plan', ref);
   }

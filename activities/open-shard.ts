@@ -14,6 +14,8 @@ export interface PlannedShard {
   /** Null when the lines name several. */
   readonly model: string | null;
   readonly shard: Shard;
+  /** Of the batch. */
+  readonly shardCount: number;
 }
 
 /** A shard whose newest epoch is this process's. */
@@ -38,7 +40,7 @@ export async function loadShard(
   if (batch === undefined || plan === undefined || shard === undefined) {
     throw new MissingObject('record or plan', ref);
   }
-  return { ref, batch, model: plan.model, shard };
+  return { ref, batch, model: plan.model, shard, shardCount: plan.shards.length };
 }
 
 /** Takes the shard's next epoch, unless it is sealed. */

@@ -39,8 +39,9 @@ export class ProgressReporter {
     private readonly logger: Logger,
   ) {}
 
-  open(shard: ShardRef): ShardProgress {
-    const report = this.reports.get(shard.batchId) ?? this.start(shard);
+  /** @param isOnlyShard of its batch: then nothing that was published before is of use. */
+  open(shard: ShardRef, isOnlyShard = false): ShardProgress {
+    const report = this.reports.get(shard.batchId) ?? this.start(shard, isOnlyShard);
     report.users += 1;
     return {
       update: (epoch, { counts, usage }) => {
@@ -59,11 +60,11 @@ export class ProgressReporter {
     };
   }
 
-  private start({ projectId, batchId }: BatchRef): Report {
+  private start({ projectId, batchId }: BatchRef, isLoaded: boolean): Report {
     const report: Report = {
       ref: { projectId, batchId },
       entries: {},
-      isLoaded: false,
+      isLoaded,
       users: 0,
       isDirty: false,
       timer: undefined,

@@ -1,5 +1,6 @@
 import type { BatchError } from '../src/domain/batch';
 import { batchErrors } from '../src/domain/error-codes';
+import type { ProjectLimits } from '../src/domain/project';
 import type { BatchRef } from '../src/domain/workflow-contract';
 import type { ActivityDeps } from './deps';
 
@@ -9,11 +10,11 @@ import type { ActivityDeps } from './deps';
  * validated at the same time at least one sees the other.
  */
 export async function queuedLinesProblem(
-  { batches, projects, settings, now }: ActivityDeps,
-  ref: BatchRef,
+  { batches, now }: ActivityDeps,
+  { ref, limits }: { readonly ref: BatchRef; readonly limits: ProjectLimits },
   total: number,
 ): Promise<Omit<BatchError, 'line'> | undefined> {
-  const { queuedLinesMax } = await projects.limits(ref.projectId, settings.limits);
+  const { queuedLinesMax } = limits;
   if (queuedLinesMax === null) {
     return undefined;
   }

@@ -7,6 +7,7 @@ import { batchErrors } from '../src/domain/error-codes';
 import type { FileRecord } from '../src/domain/file';
 import { isFileId } from '../src/domain/ids';
 import { batchKeys } from '../src/domain/object-keys';
+import type { ProjectLimits } from '../src/domain/project';
 import type { BatchRef } from '../src/domain/workflow-contract';
 import { MissingObject, type ActivityDeps } from './deps';
 import type { FoundErrors } from './file-check';
@@ -40,23 +41,24 @@ export async function readInput(
   input: {
     readonly batch: BatchRecord;
     readonly file: FileRecord;
+    readonly limits: ProjectLimits;
     readonly progress: ReadProgress;
     readonly stopsAtEnd: boolean;
   },
 ): Promise<InputFindings | undefined> {
-  const { batch, file, progress, stopsAtEnd } = input;
+  const { batch, file, limits, progress, stopsAtEnd } = input;
   const ref = { projectId: batch.projectId, batchId: batch.id };
   const content = await deps.files.openContent(batch.projectId, file.id);
   if (content === undefined) {
     throw new MissingObject('input file', ref);
   }
-  const { endpoint, projectId } = batch;
+  const { endpoint } = batch;
   const rules = {
     endpoint,
     models: [...deps.routes.values()]
       .filter(({ endpoints }) => endpoints.has(endpoint))
       .map(({ model }) => model),
-    limits: await deps.projects.limits(projectId, deps.settings.limits),
+    limits,
     mixedModels: deps.settings.mixedModels,
   };
   const check = deps.openFileCheck(rules, {

@@ -116,10 +116,10 @@ class Slice {
       readonly earlierAttempts: EarlierAttempts;
     },
   ) {
-    const { ref, ledger } = open;
+    const { ref, ledger, shardCount } = open;
     const slice = { batch: ref.batchId, shard: ref.shardIndex, slice: ledger.epoch };
     this.log = deps.logger.child(slice);
-    this.progress = deps.progress.open(ref);
+    this.progress = deps.progress.open(ref, shardCount === 1);
     this.targets = new LineTargets({
       only: input.only,
       routes: deps.routes,
@@ -344,7 +344,10 @@ class Slice {
     const { cancelGraceMs, shutdownGraceMs, sliceDurationMs } = deps.settings;
     const context = Context.current();
     const { ledger } = open;
-    this.progress.update(ledger.epoch, ledger);
+    if (ledger.epoch > 1) {
+      // Of an earlier epoch others may have told something else.
+      this.progress.update(ledger.epoch, ledger);
+    }
     const heartbeat = setInterval(() => {
       context.heartbeat(this.heartbeat());
     }, heartbeatIntervalMs);

@@ -8,11 +8,13 @@
  * Never fails for good; a bad file is a result.
  */
 import type { BatchRecord } from '../src/domain/batch';
+import type { ProjectLimits } from '../src/domain/project';
 import type { ShardPlan } from '../src/domain/shard-plan';
 import type { BatchRef, ValidationResult } from '../src/domain/workflow-contract';
 import { MissingObject, nowSeconds, type ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
 import type { InputFindings } from './input-check';
+import type { RecordListener } from './late-writes';
 import { loadPlan } from './load-plan';
 import { queuedLinesProblem } from './queued-lines';
 import { inputFile, readInput, type ReadProgress } from './read-input';
@@ -20,6 +22,7 @@ import { inputFile, readInput, type ReadProgress } from './read-input';
 export async function validateAndPlan(
   deps: ActivityDeps,
   ref: BatchRef,
+  onRecord: RecordListener = () => undefined,
 ): Promise<ValidationResult> {
   const progress = { bytesRead: 0, bytesTotal: 0, errors: 0 };
   return await heartbeating(progress, async () => {
@@ -32,7 +35,7 @@ export async function validateAndPlan(
     }
     // `failed` was decided by an earlier run, which had no time to record the reasons.
     return end === undefined || end.reason === 'failed'
-      ? await validate(deps, batch, progress)
+      ? await validate(deps, { batch, progress, onRecord })
       : { verdict: 'ended' };
   });
 }
@@ -46,10 +49,15 @@ async function recordedVerdict(deps: ActivityDeps, batch: BatchRecord): Promise<
   return plan === undefined ? { verdict: 'ended' } : validResult(plan);
 }
 
+interface Validating {
+  readonly batch: BatchRecord;
+  readonly progress: ReadProgress;
+  readonly onRecord: RecordListener;
+}
+
 async function validate(
   deps: ActivityDeps,
-  batch: BatchRecord,
-  progress: ReadProgress,
+  { batch, progress, onRecord }: Validating,
 ): Promise<ValidationResult> {
   const ref = { projectId: batch.projectId, batchId: batch.id };
   const { file, problem } = await inputFile(deps, batch);
@@ -57,20 +65,26 @@ async function validate(
     return await fail(deps, ref, { errorCount: 1, firstErrors: [{ ...problem, line: null }] });
   }
   progress.bytesTotal = file.bytes;
-  const findings = await readInput(deps, { batch, file, progress, stopsAtEnd: true });
+  const limits = await deps.projects.limits(batch.projectId, deps.settings.limits);
+  const findings = await readInput(deps, { batch, file, limits, progress, stopsAtEnd: true });
   if (findings === undefined) {
     return { verdict: 'ended' };
   }
   return findings.errorCount > 0
     ? await fail(deps, ref, findings)
-    : await pass(deps, ref, findings.plan);
+    : await pass(deps, { batch, limits, onRecord }, findings.plan);
 }
 
 /** The plan is there before the record says so: a batch that is in progress has one. */
-async function pass(deps: ActivityDeps, ref: BatchRef, plan: ShardPlan): Promise<ValidationResult> {
+async function pass(
+  deps: ActivityDeps,
+  { batch, limits, onRecord }: Omit<Validating, 'progress'> & { readonly limits: ProjectLimits },
+  plan: ShardPlan,
+): Promise<ValidationResult> {
+  const ref = { projectId: batch.projectId, batchId: batch.id };
   const { total, model } = plan;
   await deps.batches.putPlan(ref, plan);
-  const problem = await queuedLinesProblem(deps, ref, total);
+  const problem = await queuedLinesProblem(deps, { ref, limits }, total);
   if (problem !== undefined) {
     return await fail(deps, ref, { errorCount: 1, firstErrors: [{ ...problem, line: null }] });
   }
@@ -78,7 +92,8 @@ async function pass(deps: ActivityDeps, ref: BatchRef, plan: ShardPlan): Promise
   const end = await deps.batches.getEnd(ref);
   // Not later than a cancel that clients may have seen meanwhile: the time of that must stay.
   const at = Math.min(now, end?.at ?? now);
-  await deps.batches.apply(ref, { type: 'validation_passed', at, total, model });
+  const passed = { type: 'validation_passed', at, total, model } as const;
+  onRecord(await deps.batches.apply(ref, passed, batch));
   const { length: shards } = plan.shards;
   deps.logger.info({ batch: ref.batchId, total, shards }, 'input file is valid');
   return validResult(plan);

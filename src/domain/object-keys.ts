@@ -23,6 +23,7 @@ export interface BatchKeys {
 }
 
 export interface ShardKeys {
+  readonly prefix: string;
   readonly epochsPrefix: string;
   epoch(epoch: number): string;
   readonly segmentsPrefix: string;
@@ -177,6 +178,7 @@ function shardKeys(prefix: string): ShardKeys {
   const compactedPrefix = `${prefix}compacted/`;
   const segmentsOf = (epoch: number): string => `${segmentsPrefix}${padded(epoch, 8)}-`;
   return {
+    prefix,
     epochsPrefix: `${prefix}epochs/`,
     epoch: (epoch) => `${prefix}epochs/${padded(epoch, 8)}`,
     segmentsPrefix,

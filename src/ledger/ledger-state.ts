@@ -18,7 +18,7 @@
  */
 import type { ShardKeys } from '../domain/object-keys';
 import type { Shard } from '../domain/shard-plan';
-import type { ListedObject, ObjectStore } from '../storage/object-store';
+import { compareKeys, type ListedObject, type ObjectStore } from '../storage/object-store';
 import { decodeEpoch, type EpochRecord, type NamedSegment } from './epoch-record';
 import type { OpenSegment } from './merge';
 import { readUnlessLost } from './read-unless-lost';
@@ -43,6 +43,8 @@ export interface NewestEpoch {
   readonly numbers: readonly number[];
   /** Records above the intact one that are damaged. */
   readonly damagedKeys: readonly string[];
+  /** All objects of the shard; `undefined` when they are more than one call lists. */
+  readonly listed: readonly ListedObject[] | undefined;
 }
 
 export interface CountedSegments {
@@ -54,18 +56,23 @@ export interface CountedSegments {
 }
 
 export async function readNewestEpoch({ store, keys }: ShardObjects): Promise<NewestEpoch> {
-  const listed = await listAll(store, keys.epochsPrefix);
-  const objects = listed.filter(({ key }) => !Number.isNaN(epochOf(key)));
+  // A call is dear to the store, and most shards have few objects.
+  const { items, hasMore } = await store.list(keys.prefix);
+  const listed = hasMore ? undefined : items;
+  const epochs = listed?.filter(({ key }) => key.startsWith(keys.epochsPrefix));
+  const objects = (epochs ?? (await listAll(store, keys.epochsPrefix))).filter(
+    ({ key }) => !Number.isNaN(epochOf(key)),
+  );
   const numbers = objects.map(({ key }) => epochOf(key));
   const damagedKeys: string[] = [];
   for (const object of objects.toReversed()) {
     const record = await readEpoch(store, object);
     if (record !== undefined) {
-      return { record, numbers, damagedKeys };
+      return { record, numbers, damagedKeys, listed };
     }
     damagedKeys.push(object.key);
   }
-  return { record: undefined, numbers, damagedKeys };
+  return { record: undefined, numbers, damagedKeys, listed };
 }
 
 /** `undefined` when there is no intact record. */
@@ -89,10 +96,10 @@ async function readEpoch(
 export async function readCounted(
   objects: ShardObjects,
   shard: Pick<Shard, 'firstOrdinal' | 'lineCount'>,
-  { record, numbers }: NewestEpoch,
+  { record, numbers, listed }: NewestEpoch,
 ): Promise<CountedSegments | undefined> {
   const intact = record?.epoch ?? 0;
-  const written = await openWritten(objects, intact);
+  const written = await openWritten(objects, intact, listed);
   const opened = written.flatMap(({ segment, epoch }) => (segment === undefined ? [] : [epoch]));
   const newest = Math.max(intact, ...numbers, ...opened);
   if (!(await occupyMissing(objects, { numbers, intact, newest }))) {
@@ -133,10 +140,14 @@ interface Candidate extends Opened {
 async function openWritten(
   { store, keys }: ShardObjects,
   fromEpoch: number,
+  listed: readonly ListedObject[] | undefined,
 ): Promise<readonly Candidate[]> {
-  const segments = await listAll(store, keys.segmentsPrefix, keys.segmentsOf(fromEpoch));
+  const listBehind = async (prefix: string, after: string): Promise<readonly ListedObject[]> =>
+    listed?.filter(({ key }) => key.startsWith(prefix) && compareKeys(key, after) > 0) ??
+    (await listAll(store, prefix, after));
+  const segments = await listBehind(keys.segmentsPrefix, keys.segmentsOf(fromEpoch));
   const before = keys.compacted(Math.max(0, fromEpoch - 1));
-  const compacted = await listAll(store, keys.compactedPrefix, before);
+  const compacted = await listBehind(keys.compactedPrefix, before);
   const candidates: Candidate[] = [];
   for (const { key, sizeBytes } of [...segments, ...compacted]) {
     const epoch = epochOf(key);

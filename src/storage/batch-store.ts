@@ -8,7 +8,7 @@ import type { ShardPlan } from '../domain/shard-plan';
 import { addUsage, noUsage, type Usage } from '../domain/usage';
 import type { BatchRef, ShardCounts } from '../domain/workflow-contract';
 import { decodeChecked, encodeChecked } from './checked-json';
-import { changeJson, getJson, putJson } from './json-object';
+import { getJson, putJson } from './json-object';
 import { listIds } from './list-ids';
 import type { ListPage, ObjectStore } from './object-store';
 
@@ -47,6 +47,9 @@ export interface LiveProgress {
 }
 
 export class BatchStore {
+  /** Of the records that were read or written here. */
+  private readonly etags = new WeakMap<BatchRecord, string>();
+
   constructor(private readonly store: ObjectStore) {}
 
   /**
@@ -106,20 +109,53 @@ export class BatchStore {
 
   async get(ref: BatchRef): Promise<BatchRecord | undefined> {
     const stored = await getJson<BatchRecord>(this.store, keysOf(ref).record);
+    if (stored !== undefined) {
+      this.etags.set(stored.value, stored.etag);
+    }
     return stored?.value;
   }
 
   /**
    * Applies an event by compare-and-swap until it is in the record or has no effect on it.
    *
+   * @param known the record as `get` or `apply` returned it: it is read only if it has changed since.
    * @returns the record as it then is; `undefined` when there is none.
    */
-  async apply(ref: BatchRef, event: BatchEvent): Promise<BatchRecord | undefined> {
-    return await changeJson(
-      this.store,
-      keysOf(ref).record,
-      (record: BatchRecord | undefined) => record && transition(record, event),
-    );
+  async apply(
+    ref: BatchRef,
+    event: BatchEvent,
+    known?: BatchRecord,
+  ): Promise<BatchRecord | undefined> {
+    return (known && (await this.swap(known, event))) ?? (await this.readAndApply(ref, event));
+  }
+
+  private async readAndApply(ref: BatchRef, event: BatchEvent): Promise<BatchRecord | undefined> {
+    for (;;) {
+      const record = await this.get(ref);
+      if (record === undefined || transition(record, event) === record) {
+        return record;
+      }
+      const applied = await this.swap(record, event);
+      if (applied !== undefined) {
+        return applied;
+      }
+    }
+  }
+
+  /** `undefined` when the event has no effect on this record, or that is not the record any more. */
+  private async swap(record: BatchRecord, event: BatchEvent): Promise<BatchRecord | undefined> {
+    const ifEtag = this.etags.get(record);
+    const next = transition(record, event);
+    if (ifEtag === undefined || next === record) {
+      return undefined;
+    }
+    const { record: key } = batchKeys(record.projectId, record.id);
+    const put = await putJson(this.store, key, next, { ifEtag });
+    if (put === undefined) {
+      return undefined;
+    }
+    this.etags.set(next, put.etag);
+    return next;
   }
 
   /** One that is damaged counts as a cancel: it has ended the batch, and answers are kept. */

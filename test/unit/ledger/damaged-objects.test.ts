@@ -136,7 +136,7 @@ describe('an epoch record', () => {
     const reader = new FaultyObjectStore(undefined, store.memory);
     let working: Promise<void> | undefined;
     reader.fateOf = async ({ name, key }): Promise<Fate> => {
-      if (name === 'list' && key === shardKeys.segmentsPrefix) {
+      if (name === 'get' && key.startsWith(shardKeys.epochsPrefix)) {
         await (working ??= owner.compact(2).then(async () => {
           await commitEach(owner, [3]);
         }));

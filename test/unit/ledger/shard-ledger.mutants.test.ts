@@ -26,20 +26,18 @@ const isSegment = (key: string): boolean => key.startsWith(shardKeys.segmentsPre
 class ListsNoSegments extends FaultyObjectStore {
   override async list(prefix: string, options?: ListOptions): Promise<ListPage<ListedObject>> {
     const page = await super.list(prefix, options);
-    return isSegment(prefix) ? { items: [], hasMore: false } : page;
+    return { ...page, items: page.items.filter(({ key }) => !isSegment(key)) };
   }
 }
 
-/** Those of the epoch before the newest. */
+/** Those of the epoch before the newest, as if they were of the newest. */
 class ListsSegmentsOfWrongEpoch extends FaultyObjectStore {
   override async list(prefix: string, options?: ListOptions): Promise<ListPage<ListedObject>> {
-    if (!isSegment(prefix)) {
-      return await super.list(prefix, options);
-    }
-    const newest = Number(/(\d+)-$/.exec(options?.after ?? '')?.[1]);
-    const page = await super.list(prefix);
-    const wrong = shardKeys.segmentsOf(Math.max(0, newest - 1));
-    return { items: page.items.filter(({ key }) => key.startsWith(wrong)), hasMore: false };
+    const page = await super.list(prefix, options);
+    const epochs = page.items.filter(({ key }) => isEpoch(key));
+    const wrong = shardKeys.segmentsOf(Math.max(0, epochs.length - 1));
+    const isListed = (key: string): boolean => !isSegment(key) || key.startsWith(wrong);
+    return { ...page, items: page.items.filter(({ key }) => isListed(key)) };
   }
 }
 
@@ -112,8 +110,8 @@ test.each([
 ])('of a ledger that %p', async (Mutant) => {
   const makeStore: MakeStore = (fateOf, memory) => new Mutant(fateOf, memory);
   const found = await fc.check(ledgerProperty({ makeStore }), {
-    seed: 1,
-    numRuns: 1_000,
+    seed: 3,
+    numRuns: 3_000,
     endOnFailure: true,
   });
   expect([Mutant.name, found.failed]).toEqual([Mutant.name, true]);
