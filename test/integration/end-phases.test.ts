@@ -146,7 +146,7 @@ describe('while the output file is put together', () => {
     const [worker] = on.stack.workers;
     worker?.kill('SIGKILL');
     await worker?.exited;
-    hold.release();
+    hold.drop();
     on.storeProxy.requests.length = 0;
     await worker?.start();
 

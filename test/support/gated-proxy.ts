@@ -3,7 +3,7 @@ import { firstLineOf, TcpProxy } from './tcp-proxy';
 
 interface Hold {
   readonly pattern: RegExp;
-  readonly waiting: Set<() => void>;
+  readonly waiting: Set<(fate: 'passed' | 'dropped') => void>;
 }
 
 /** A hundred kilobytes a second. */
@@ -18,19 +18,28 @@ export class GatedProxy extends TcpProxy {
   private readonly holds = new Set<Hold>();
   private readonly trickles: { readonly pattern: RegExp; count: number }[] = [];
 
-  /** HTTP requests whose first line matches wait until the returned object releases them. */
-  hold(pattern: RegExp): { readonly heldCount: number; release(): void } {
+  /**
+   * HTTP requests whose first line matches wait until the returned object releases them, or drops
+   * them with their connections: those of a client that has died would still reach the server.
+   */
+  hold(pattern: RegExp): { readonly heldCount: number; release(): void; drop(): void } {
     const hold: Hold = { pattern, waiting: new Set() };
     this.holds.add(hold);
+    const end = (fate: 'passed' | 'dropped'): void => {
+      this.holds.delete(hold);
+      hold.waiting.forEach((goOn) => {
+        goOn(fate);
+      });
+    };
     return {
       get heldCount() {
         return hold.waiting.size;
       },
       release: () => {
-        this.holds.delete(hold);
-        hold.waiting.forEach((pass) => {
-          pass();
-        });
+        end('passed');
+      },
+      drop: () => {
+        end('dropped');
       },
     };
   }
@@ -76,8 +85,12 @@ export class GatedProxy extends TcpProxy {
 
 function keepWaiting(hold: Hold, client: Socket, pass: () => void): void {
   client.pause();
-  const goOn = (): void => {
+  const goOn = (fate: 'passed' | 'dropped'): void => {
     hold.waiting.delete(goOn);
+    if (fate === 'dropped') {
+      client.destroy();
+      return;
+    }
     pass();
     client.resume();
   };
