@@ -2,10 +2,10 @@
  * Asks an inference server for its load, about once a second while something is in flight there.
  * A server that has no such metrics is asked again after ten minutes.
  */
-import { Client, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { Clock } from './clock';
 import { parseEngineLoad, type EngineLoad } from './engine-load';
-import type { LookTarget } from './health-check';
+import { SingleGet, type GetTarget } from './single-get';
 
 /** `absent`: the server answered with something else; `failed`: it did not answer. */
 export type LoadReading = EngineLoad | 'absent' | 'failed';
@@ -74,8 +74,7 @@ function intervalAfter(reading: LoadReading): number {
   return reading === 'absent' ? absentIntervalMs : failedIntervalMs;
 }
 
-/** Over a connection of its own, which is closed when the metrics are read. */
-export function readLoadOverHttp(target: LookTarget): ReadLoad {
+export function readLoadOverHttp(target: GetTarget): ReadLoad {
   return (onRead) => {
     const exchange = new MetricsExchange(target, onRead);
     return () => {
@@ -84,32 +83,11 @@ export function readLoadOverHttp(target: LookTarget): ReadLoad {
   };
 }
 
-class MetricsExchange implements Dispatcher.DispatchHandler {
-  private readonly client: Client;
-  private readonly cancelTimeout: () => void;
+class MetricsExchange extends SingleGet<LoadReading> {
   private readonly chunks: Buffer[] = [];
   private bytes = 0;
-  private hasEnded = false;
 
-  constructor(
-    { origin, path, headers, clientOptions, clock, timeoutMs }: LookTarget,
-    private readonly onRead: (reading: LoadReading) => void,
-  ) {
-    this.client = new Client(origin, clientOptions);
-    this.cancelTimeout = clock.after(timeoutMs, () => {
-      this.end('failed');
-    });
-    this.client.dispatch({ method: 'GET', path, headers: [...headers] }, this);
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    if (this.hasEnded) {
-      controller.abort(new Error('Nobody wants to know any more.'));
-    }
-  }
-
-  /** Also called for each informational answer, before the one that counts. */
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+  override onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
     if (status >= 300) {
       this.end(status < 500 ? 'absent' : 'failed');
     }
@@ -128,23 +106,7 @@ class MetricsExchange implements Dispatcher.DispatchHandler {
     this.end(parseEngineLoad(Buffer.concat(this.chunks).toString('latin1')) ?? 'absent');
   }
 
-  onResponseError(): void {
+  protected override fail(): void {
     this.end('failed');
-  }
-
-  /** Without a reading nobody is told. */
-  end(reading?: LoadReading): void {
-    if (this.hasEnded) {
-      return;
-    }
-    this.hasEnded = true;
-    // Not within a callback of undici: its parser may be at work.
-    queueMicrotask(() => {
-      this.cancelTimeout();
-      void this.client.destroy();
-    });
-    if (reading !== undefined) {
-      this.onRead(reading);
-    }
   }
 }

@@ -8,8 +8,8 @@
  * that fails then is not believed any more, unless it has proved itself before: then it takes two in
  * a row. A server that cannot even be reached is down in any case.
  */
-import { Client, type Dispatcher } from 'undici';
-import type { Clock } from './clock';
+import type { Dispatcher } from 'undici';
+import { SingleGet, type GetTarget } from './single-get';
 
 /** `silent`: reached, but it answered with 5xx, not at all, or not in time. */
 export type Sight = 'well' | 'silent' | 'unreachable';
@@ -63,18 +63,8 @@ export class HealthCheck {
   }
 }
 
-export interface LookTarget {
-  readonly origin: string;
-  readonly path: string;
-  /** Names and values in turn. */
-  readonly headers: readonly string[];
-  readonly clientOptions: Client.Options;
-  readonly clock: Clock;
-  readonly timeoutMs: number;
-}
-
-/** Over a connection of its own, which is closed as soon as the status is known: no body is read. */
-export function lookOverHttp(target: LookTarget): Look {
+/** No body is read. */
+export function lookOverHttp(target: GetTarget): Look {
   return (onSeen) => {
     const exchange = new StatusExchange(target, onSeen);
     return () => {
@@ -83,55 +73,14 @@ export function lookOverHttp(target: LookTarget): Look {
   };
 }
 
-class StatusExchange implements Dispatcher.DispatchHandler {
-  private readonly client: Client;
-  private readonly cancelTimeout: () => void;
-  private isSent = false;
-  private hasEnded = false;
-
-  constructor(
-    { origin, path, headers, clientOptions, clock, timeoutMs }: LookTarget,
-    private readonly onSeen: (sight: Sight) => void,
-  ) {
-    this.client = new Client(origin, clientOptions);
-    this.cancelTimeout = clock.after(timeoutMs, () => {
-      this.fail();
-    });
-    this.client.dispatch({ method: 'GET', path, headers: [...headers] }, this);
-  }
-
-  onRequestStart(): void {
-    this.isSent = true;
-  }
-
-  /** Also called for each informational answer, before the one that counts. */
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
+class StatusExchange extends SingleGet<Sight> {
+  override onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
     if (status >= 200) {
       this.end(status < 500 ? 'well' : 'silent');
     }
   }
 
-  onResponseError(): void {
-    this.fail();
-  }
-
-  /** Without a sight nobody is told. */
-  end(sight?: Sight): void {
-    if (this.hasEnded) {
-      return;
-    }
-    this.hasEnded = true;
-    // Not within a callback of undici: its parser may be at work.
-    queueMicrotask(() => {
-      this.cancelTimeout();
-      void this.client.destroy();
-    });
-    if (sight !== undefined) {
-      this.onSeen(sight);
-    }
-  }
-
-  private fail(): void {
+  protected override fail(): void {
     this.end(this.isSent ? 'silent' : 'unreachable');
   }
 }
