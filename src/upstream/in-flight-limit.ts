@@ -55,8 +55,8 @@ const quickLimit = 64;
  * than that and answers as many.
  */
 const [busyRate, busyMs] = [4, 100];
-/** Before it is tried again whether the process, and not the upstream, is what answers wait for. */
-const busyAgainMs = 30_000;
+/** Before it is tried again: a process that starts, or stands still for a moment, is slow with 64 too. */
+const busyAgainMs = 1_000;
 const cut = 0.7;
 const raiseTickMsMin = 2;
 /** Of the requests that the upstream works on, as many may wait there. */
