@@ -1,5 +1,6 @@
 /** Strict JSON without making anything of it: `JSON.parse` may take a second for 15 MB, and 300 MB. */
 import { isUtf8 } from 'node:buffer';
+import { replaceByte } from '../domain/replace-byte';
 import { createScannerInstance, type ScannerInstance } from './scanner-instance';
 
 const lineFeed = 0x0a;
@@ -24,7 +25,8 @@ export function isJsonText(bytes: Uint8Array): boolean {
   }
   const text = new Uint8Array(instance.memory.buffer, textAt, bytes.length + 1);
   text.set(bytes);
-  endLinesOtherwise(text);
+  // A line feed ends the text. A carriage return means the same: white space, and nothing in a string.
+  replaceByte(text, lineFeed, carriageReturn);
   text[bytes.length] = lineFeed;
   return instance.isJson(textAt) !== 0;
 }
@@ -36,13 +38,3 @@ function openInstance(): NonNullable<typeof opened> {
 
 /** Of the table of custom IDs, which is not used; a power of two. */
 const slots = 1_024;
-
-/** A line feed ends the text. A carriage return means the same: white space, and nothing in a string. */
-function endLinesOtherwise(text: Uint8Array): void {
-  const first = text.indexOf(lineFeed);
-  for (let at = first === -1 ? text.length : first; at < text.length; at++) {
-    if (text[at] === lineFeed) {
-      text[at] = carriageReturn;
-    }
-  }
-}

@@ -5,6 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { memberSpans } from '../domain/json-spans';
+import { replaceByte } from '../domain/replace-byte';
 import { noUsage, usageOf, type Usage } from '../domain/usage';
 import { isJsonText } from '../scanner/json-text';
 
@@ -80,16 +81,9 @@ function firstByte(bytes: Buffer): number {
   return at;
 }
 
-/** Searches for the first one only: an answer may be all line breaks. */
 function overwriteLineBreaks(bytes: Buffer): void {
-  for (const lineBreak of [lineFeed, carriageReturn]) {
-    const first = bytes.indexOf(lineBreak);
-    for (let at = first === -1 ? bytes.length : first; at < bytes.length; at++) {
-      if (bytes[at] === lineBreak) {
-        bytes[at] = space;
-      }
-    }
-  }
+  replaceByte(bytes, lineFeed, space);
+  replaceByte(bytes, carriageReturn, space);
 }
 
 function trimmed(bytes: Buffer): Buffer {

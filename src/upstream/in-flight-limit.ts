@@ -106,8 +106,7 @@ export class InFlightLimit {
 
   /** What it may be soon, so that as many lines should be at hand. It is not small while refused ones wait. */
   get soon(): number {
-    const { max } = this.options;
-    return Math.ceil(Math.max(this.limit, this.search.level, Math.min(max, quickLimit)));
+    return Math.ceil(Math.max(this.limit, this.search.level, this.quickLevel));
   }
 
   onSuccess({ number, startedAt }: SentRequest, work: number, traffic: Traffic): void {
@@ -117,7 +116,7 @@ export class InFlightLimit {
     this.answers += 1;
     this.latencies = Math.min(16, this.latencies + 1);
     this.latencyMs += (latencyMs - this.latencyMs) / this.latencies;
-    this.search.min = Math.min(this.options.max, this.isQuick ? quickLimit : silentLimit);
+    this.search.min = this.isQuick ? this.quickLevel : Math.min(this.options.max, silentLimit);
     if (this.start !== undefined) {
       this.start.add(startedAt, latencyMs, work);
       this.grow(this.start, { inFlight, now });
@@ -248,20 +247,20 @@ export class InFlightLimit {
     return latencyMs < busyMs && this.limit > busyRate * latencyMs;
   }
 
-  private get busyLevel(): number {
+  private get quickLevel(): number {
     return Math.min(this.options.max, quickLimit);
   }
 
   /** Whether the limit is to be as low as it may be where the process is busy, and not to be searched. */
   private holdBusy(latencyMs: number, now: number): boolean {
     const isBusy = this.isBusy(latencyMs);
-    if (this.limit <= this.busyLevel) {
+    if (this.limit <= this.quickLevel) {
       this.notBusyUntil = isBusy ? now : now + busyAgainMs;
       return isBusy;
     }
     const isToFall = isBusy && now >= this.notBusyUntil;
     if (isToFall) {
-      this.begin(this.busyLevel);
+      this.begin(this.quickLevel);
     }
     return isToFall;
   }
@@ -281,7 +280,7 @@ export class InFlightLimit {
     if (start.isOver) {
       const level = Math.min(this.limit, spare * start.workedOn(now));
       const isBusy = this.isBusy(this.latencyMs);
-      this.begin(isBusy ? this.busyLevel : Math.max(this.search.min, level));
+      this.begin(isBusy ? this.quickLevel : Math.max(this.search.min, level));
     } else if (inFlight >= this.limit - 1 && !start.isSlower) {
       this.limit = Math.min(max, this.limit + (start.isKnown ? startGrowth : firstGrowth));
       if (this.limit === max) {
