@@ -9,12 +9,14 @@ import type { ProjectStore } from '../storage/project-store';
 import type { UploadStore } from '../storage/upload-store';
 import type { BatchRunner } from '../temporal/batch-runner';
 import type { Logger } from '../observability/logger';
+import type { ReadLiveProgress } from './batches/live-progress';
 
 /** Everything that the API needs from outside. */
 export interface ApiDependencies {
   readonly files: FileStore;
   readonly uploads: UploadStore;
   readonly batches: BatchStore;
+  readonly readLiveProgress: ReadLiveProgress;
   readonly createdBatches: CreatedBatches;
   readonly projects: ProjectStore;
   readonly agenda: Agenda;

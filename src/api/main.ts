@@ -19,6 +19,7 @@ import { UploadStore } from '../storage/upload-store';
 import { identityOf } from '../temporal/identity';
 import { TemporalBatchRunner } from '../temporal/temporal-batch-runner';
 import { createApiApp } from './app';
+import { sharedLiveProgress } from './batches/live-progress';
 import { makeFullCollectionsRare } from './heap';
 
 /** How long requests may go on after the process was told to stop. */
@@ -46,11 +47,13 @@ async function main(): Promise<void> {
   await store.ensureBucket();
   const projects = new ProjectStore(store);
   const isOpen = await needsNoKey(config, projects);
+  const batches = new BatchStore(store);
   const agenda = new Agenda(store);
   const app = await createApiApp({
     files: new FileStore(store),
     uploads: new UploadStore(store),
-    batches: new BatchStore(store),
+    batches,
+    readLiveProgress: sharedLiveProgress(batches),
     createdBatches: new CreatedBatches(store, agenda),
     projects,
     agenda,

@@ -36,8 +36,7 @@ export class BatchesController {
     @Project() projectId: ProjectId,
     @Query() query: QueryString,
   ): Promise<ListWire<BatchWire>> {
-    const { batches } = this.dependencies;
-    const page = await listBatches({ batches, projectId }, parseListQuery(query, listLimits));
+    const page = await listBatches(this.dependencies, projectId, parseListQuery(query, listLimits));
     return toListWire({ ...page, items: page.items.map(toBatchWire) });
   }
 
@@ -47,7 +46,8 @@ export class BatchesController {
     @Param('batchId') batchId: string,
   ): Promise<BatchWire> {
     const { batches } = this.dependencies;
-    return toBatchWire(await viewBatch(batches, await findBatch({ batches, projectId }, batchId)));
+    const record = await findBatch({ batches, projectId }, batchId);
+    return toBatchWire(await viewBatch(this.dependencies, record));
   }
 
   @Post(':batchId/cancel')

@@ -32,7 +32,7 @@ export async function cancelBatch(
     throw cannotCancel(statusAfter(record, end));
   }
   await signalCancel(record, dependencies);
-  return await viewBatch(batches, record);
+  return await viewBatch(dependencies, record);
 }
 
 /** Only makes it quicker: whoever works on the batch looks at `end` anyway. */

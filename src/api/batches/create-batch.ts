@@ -29,7 +29,7 @@ export async function createBatch(
   const ref = { projectId, batchId: batch.id };
   const known = await batches.get(ref);
   if (known !== undefined) {
-    return await viewBatch(batches, known);
+    return await viewBatch(dependencies, known);
   }
   await start(batch, { isNamed }, dependencies);
   const record = (await batches.get(ref)) ?? newBatchRecord(batch);
@@ -37,7 +37,7 @@ export async function createBatch(
     // An attempt that was still under way has brought it to its end: the markers came too late.
     await removeMarkers(batch, dependencies);
   }
-  return await viewBatch(batches, record);
+  return await viewBatch(dependencies, record);
 }
 
 async function start(

@@ -9,9 +9,12 @@ import { isBatchId } from '../../domain/ids';
 import type { BatchRef } from '../../domain/workflow-contract';
 import type { BatchStore, LiveProgress } from '../../storage/batch-store';
 import type { ListPage } from '../../storage/object-store';
+import type { ApiDependencies } from '../dependencies';
 import { ApiError, quoted } from '../http/api-error';
 import { fillPage } from '../http/fill-page';
 import type { ListQuery } from '../http/list.wire';
+
+type BatchViews = Pick<ApiDependencies, 'batches' | 'readLiveProgress'>;
 
 interface BatchesOfProject {
   readonly batches: BatchStore;
@@ -30,12 +33,15 @@ export async function findBatch(
   return record;
 }
 
-export async function viewBatch(batches: BatchStore, record: BatchRecord): Promise<BatchRecord> {
+export async function viewBatch(
+  { batches, readLiveProgress }: BatchViews,
+  record: BatchRecord,
+): Promise<BatchRecord> {
   if (isTerminal(record.status)) {
     return record;
   }
   const ref = refOf(record);
-  const live = await batches.liveProgress(ref);
+  const live = await readLiveProgress(ref);
   const end = await batches.getEnd(ref);
   if (end === undefined) {
     return withProgress(record, live);
@@ -49,9 +55,11 @@ export async function viewBatch(batches: BatchStore, record: BatchRecord): Promi
 
 /** One page of views, newest first; an empty one behind a batch that the project does not have. */
 export async function listBatches(
-  { batches, projectId }: BatchesOfProject,
+  views: BatchViews,
+  projectId: ProjectId,
   { after, limit }: ListQuery,
 ): Promise<ListPage<BatchRecord>> {
+  const { batches } = views;
   const cursor = after !== undefined && isBatchId(after) ? after : undefined;
   if (after !== undefined) {
     const isKnown = cursor !== undefined && (await exists(batches, { projectId, batchId: cursor }));
@@ -65,7 +73,7 @@ export async function listBatches(
     listIds: async (options) => await batches.list(projectId, options),
     load: async (batchId) => {
       const record = await batches.get({ projectId, batchId });
-      return record && (await viewBatch(batches, record));
+      return record && (await viewBatch(views, record));
     },
   });
 }

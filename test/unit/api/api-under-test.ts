@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, request as httpRequest } from 'node:http';
 import OpenAI from 'openai';
 import { createApiApp } from '../../../src/api/app';
+import { sharedLiveProgress } from '../../../src/api/batches/live-progress';
 import type { ApiSettings } from '../../../src/api/dependencies';
 import type { ErrorBody } from '../../../src/api/http/api-error';
 import { defaultEndpoints, type Endpoint } from '../../../src/domain/endpoints';
@@ -106,6 +107,7 @@ export async function startApi(options: Options = {}): Promise<ApiUnderTest> {
     files,
     uploads,
     batches,
+    readLiveProgress: sharedLiveProgress(batches, () => clock.nowMs),
     createdBatches: new CreatedBatches(store, agenda),
     projects,
     agenda,

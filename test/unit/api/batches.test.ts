@@ -28,6 +28,7 @@ describe('a batch', () => {
     });
     await api.batches.apply(ref, passed);
     await api.batches.putProgress(ref, 'w2', { 0: [2, 4, 1], 1: [1, 2, 0] });
+    api.clock.nowMs += 1_001;
     const running = await api.client.batches.retrieve(ref.batchId);
     expect(running).toMatchObject({
       status: 'in_progress',
@@ -36,11 +37,26 @@ describe('a batch', () => {
       request_counts: { total: 10, completed: 6, failed: 1 },
     });
     await api.batches.putProgress(ref, 'w2', { 0: [2, 4, 1], 1: [1, 5, 4] });
+    api.clock.nowMs += 1_001;
     expect((await api.client.batches.retrieve(ref.batchId)).request_counts).toEqual({
       total: 10,
       completed: 9,
       failed: 1,
     });
+  });
+
+  test('looks for counts once a second, however often it is asked for', async () => {
+    const ref = await aBatch(api);
+    await api.batches.apply(ref, passed);
+    const looks = jest.spyOn(api.batches, 'liveProgress');
+    const retrieve = async (): Promise<unknown> => await api.client.batches.retrieve(ref.batchId);
+    await Promise.all([retrieve(), retrieve(), retrieve()]);
+    api.clock.nowMs += 999;
+    await retrieve();
+    expect(looks).toHaveBeenCalledTimes(1);
+    api.clock.nowMs += 2;
+    await retrieve();
+    expect(looks).toHaveBeenCalledTimes(2);
   });
 
   test('shows the tokens of the answers so far', async () => {
@@ -49,6 +65,7 @@ describe('a batch', () => {
     expect((await api.client.batches.retrieve(ref.batchId)).usage).toBeNull();
     const usage = { ...noUsage, inputTokens: 5, outputTokens: 2, totalTokens: 7 };
     await api.batches.putProgress(ref, 'w1', { 0: [1, 3, 1, usage], 1: [1, 2, 0, usage] });
+    api.clock.nowMs += 1_001;
     expect((await api.client.batches.retrieve(ref.batchId)).usage).toEqual({
       input_tokens: 10,
       input_tokens_details: { cached_tokens: 0 },
