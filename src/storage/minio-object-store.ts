@@ -7,7 +7,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { Client } from 'minio';
+import type { Client } from 'minio';
 import type { StoreConfig } from '../config/config';
 import { concatenate, type ConcatenateCalls, type StoredParts } from './concatenate';
 import { uploadStream, type PartRef, type StoredPart, type UploadRef } from './multipart-upload';
@@ -37,6 +37,7 @@ import {
   fromMinio,
   unless,
 } from './s3-answers';
+import { createClient, withoutHashes, type S3Client } from './s3-client';
 import {
   conditionHeaders,
   readHeaders,
@@ -44,7 +45,14 @@ import {
   type ReadRequest,
 } from './s3-conditions';
 import { listFolders, listKeys, type EntryPage, type EntryQuery } from './s3-listing';
-import { completionBody, copySourceHeaders, crc32Of, multipartEtag, uploadQuery } from './s3-parts';
+import {
+  checksumHeader,
+  completionBody,
+  copySourceHeaders,
+  crc32Of,
+  multipartEtag,
+  uploadQuery,
+} from './s3-parts';
 import { createTransport, type S3Transport } from './s3-transport';
 import { StoreRefusal, withRetry } from './store-retry';
 
@@ -105,8 +113,9 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   private readonly transfers: StoreTimeouts;
   private readonly client: S3Client;
   private readonly transferClient: Client;
-  /** For bytes that go with a checksum: it does not hash them for the signature as well. */
-  private readonly unsignedClient: Client;
+  /** For bytes that go with a checksum, like the next one. */
+  private readonly putClient: Client;
+  private readonly partClient: Client;
   /** Slow readers hold their connections; they must not keep others from theirs. */
   private readonly readClient: Client;
 
@@ -130,8 +139,8 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     this.transports = [calls, transfers, reads];
     this.client = createClient(config, calls);
     this.transferClient = createClient(config, transfers);
-    this.unsignedClient = createClient(config, transfers);
-    this.unsignedClient.enableSHA256 = false;
+    this.putClient = withoutHashes(createClient(config, calls));
+    this.partClient = withoutHashes(createClient(config, transfers));
     this.readClient = createClient(config, reads);
   }
 
@@ -160,8 +169,9 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     const payload = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     return await this.call(`put an object [key=${key}]`, async (attemptNumber) => {
       const info = await unless(refusedConditions(condition), async () => {
-        const headers = conditionHeaders(condition);
-        const response = await this.request({ method: 'PUT', objectName: key, headers }, payload);
+        const headers = { ...conditionHeaders(condition), ...checksumHeader(crc32Of(payload)) };
+        const options = { method: 'PUT', bucketName: this.bucket, objectName: key, headers };
+        const response = await this.putClient.makeRequestAsyncOmit(options, payload);
         return { etag: etagOf(response), sizeBytes: payload.length };
       });
       return info ?? (attemptNumber > 1 ? await this.ownWrite(key, payload) : undefined);
@@ -289,11 +299,8 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
         return { etag: etagOf(await this.transferClient.makeRequestAsyncOmit(options, bytes)) };
       }
       const crc32 = crc32Of(bytes);
-      const headers = { 'x-amz-checksum-crc32': crc32 };
-      const response = await this.unsignedClient.makeRequestAsyncOmit(
-        { ...options, headers },
-        bytes,
-      );
+      const headers = checksumHeader(crc32);
+      const response = await this.partClient.makeRequestAsyncOmit({ ...options, headers }, bytes);
       return { etag: etagOf(response), crc32 };
     });
   }
@@ -388,13 +395,6 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     );
   }
 
-  private async request(
-    options: Parameters<Client['makeRequestAsync']>[0],
-    payload: Buffer,
-  ): Promise<Pick<IncomingMessage, 'headers'>> {
-    return await this.client.makeRequestAsyncOmit({ ...options, bucketName: this.bucket }, payload);
-  }
-
   /** `undefined` when there is no such object, or not all of the range, or another etag. */
   private async openResponse(
     client: Client,
@@ -444,27 +444,4 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
       };
     });
   }
-}
-
-/** The client can list parts, and keeps it to itself. */
-class S3Client extends Client {
-  override async listParts(
-    ...upload: Parameters<Client['listParts']>
-  ): ReturnType<Client['listParts']> {
-    return await super.listParts(...upload);
-  }
-}
-
-function createClient(config: StoreConfig, transport: S3Transport): S3Client {
-  const url = new URL(config.endpoint);
-  return new S3Client({
-    endPoint: url.hostname.replace(/^\[|\]$/g, ''),
-    ...(url.port !== '' && { port: Number(url.port) }),
-    useSSL: url.protocol === 'https:',
-    accessKey: config.accessKey,
-    secretKey: config.secretKey,
-    region: config.region,
-    transport,
-    retryOptions: { disableRetry: true },
-  });
 }

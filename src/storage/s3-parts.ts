@@ -11,6 +11,10 @@ export function crc32Of(bytes: Buffer): string {
   return checksum.toString('base64');
 }
 
+export function checksumHeader(crc32: string): Record<string, string> {
+  return { 'x-amz-checksum-crc32': crc32 };
+}
+
 export function uploadQuery({ uploadId }: UploadRef): string {
   return `uploadId=${encodeURIComponent(uploadId)}`;
 }
