@@ -32,8 +32,8 @@ export async function closeLines(
   try {
     for await (const lines of unansweredLines(deps, open)) {
       for (const line of lines) {
-        const bytes = failedLine(line, failure);
-        writer.add({ ordinal: line.ordinal, kind, bytes, usage: noUsage });
+        const pieces = [failedLine(line, failure)];
+        writer.add({ ordinal: line.ordinal, kind, pieces, usage: noUsage });
       }
       onWritten(lines.length);
       if (!deps.budget.hasRoom()) {

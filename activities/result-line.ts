@@ -14,45 +14,41 @@ export interface LineIdentity {
   readonly customId: Uint8Array;
 }
 
-const lineFeed = 0x0a;
-
 /**
- * The line of a request that the upstream answered, with whatever status. In the form `bare` there
- * is no place for the status: `error` tells it where it is none of success.
+ * The line of a request that the upstream answered, with whatever status, in pieces: that of a large
+ * answer is put together only where it is stored. In the form `bare` there is no place for the status:
+ * `error` tells it where it is none of success.
  */
 export function answeredLine(
   identity: LineIdentity,
   answer: LineAnswer,
   form: ResultForm = 'openai',
-): Buffer {
+): readonly Uint8Array[] {
   const { requestId, customId } = identity;
   if (form === 'bare') {
     return spliced(
-      `{"id":"${requestId}","custom_id":`,
-      customId,
-      ',"response":',
+      [`{"id":"${requestId}","custom_id":`, customId, ',"response":'],
       answer.body,
-      `,"error":${bareError(answer.status)}}`,
+      `,"error":${bareError(answer.status)}}\n`,
     );
   }
   const upstreamRequestId = JSON.stringify(answer.upstreamRequestId ?? requestId.slice(-32));
+  const response = `{"status_code":${answer.status},"request_id":${upstreamRequestId},"body":`;
   return spliced(
-    `{"id":"${requestId}","custom_id":`,
-    customId,
-    `,"response":{"status_code":${answer.status},"request_id":${upstreamRequestId},"body":`,
+    [`{"id":"${requestId}","custom_id":`, customId, `,"response":${response}`],
     answer.body,
-    '},"error":null}',
+    '},"error":null}\n',
   );
 }
 
 /** The line of a request that has no answer. */
 export function failedLine({ requestId, customId }: LineIdentity, failure: LineFailure): Buffer {
   const error = JSON.stringify({ code: failure.code, message: failure.message });
-  return spliced(
+  return joined([
     `{"id":"${requestId}","custom_id":`,
     customId,
-    `,"response":null,"error":${error}}`,
-  );
+    `,"response":null,"error":${error}}\n`,
+  ]);
 }
 
 function bareError(status: number): string {
@@ -64,22 +60,32 @@ function bareError(status: number): string {
       });
 }
 
-function spliced(...parts: readonly (string | Uint8Array)[]): Buffer {
-  const size = parts.reduce((sum, part) => sum + sizeOf(part), 1);
-  const line = Buffer.allocUnsafe(size);
+type Part = string | Uint8Array;
+
+function spliced(
+  before: readonly Part[],
+  body: readonly Uint8Array[],
+  after: string,
+): readonly Uint8Array[] {
+  return body.length === 1
+    ? [joined([...before, ...body, after])]
+    : [joined(before), ...body, joined([after])];
+}
+
+function joined(parts: readonly Part[]): Buffer {
+  const bytes = Buffer.allocUnsafe(parts.reduce((sum, part) => sum + sizeOf(part), 0));
   let at = 0;
   for (const part of parts) {
     if (typeof part === 'string') {
-      at += line.write(part, at);
+      at += bytes.write(part, at);
     } else {
-      line.set(part, at);
+      bytes.set(part, at);
       at += part.length;
     }
   }
-  line[at] = lineFeed;
-  return line;
+  return bytes;
 }
 
-function sizeOf(part: string | Uint8Array): number {
+function sizeOf(part: Part): number {
   return typeof part === 'string' ? Buffer.byteLength(part) : part.length;
 }

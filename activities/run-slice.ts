@@ -403,14 +403,14 @@ function toSegmentLine(
 ): SegmentLine {
   const { ordinal } = line;
   if (outcome.answer === undefined) {
-    const bytes = failedLine(line, outcome.failure);
-    return { ordinal, kind: outcomeKinds.failed, bytes, usage: noUsage };
+    const pieces = [failedLine(line, outcome.failure)];
+    return { ordinal, kind: outcomeKinds.failed, pieces, usage: noUsage };
   }
   const isCompleted = outcome.answer.status >= 200 && outcome.answer.status < 300;
   return {
     ordinal,
     kind: isCompleted ? outcomeKinds.completed : outcomeKinds.failed,
-    bytes: answeredLine(line, outcome.answer, form),
+    pieces: answeredLine(line, outcome.answer, form),
     usage: outcome.answer.usage,
   };
 }

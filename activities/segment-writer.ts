@@ -6,7 +6,7 @@
  * the writer: the slice ends with that error, and what was not committed is asked again.
  */
 import { commitMsMax, segmentAgeMsMax, segmentBytesMax } from '../src/domain/limits';
-import type { SegmentLine } from '../src/ledger/segment';
+import { lineBytes, type SegmentLine } from '../src/ledger/segment';
 import type { ByteBudget } from '../src/upstream/byte-budget';
 
 /** Of a commit, unless one line is larger. */
@@ -40,9 +40,10 @@ export class SegmentWriter {
   }
 
   add(line: SegmentLine): void {
+    const bytes = lineBytes(line);
     this.lines.push(line);
-    this.bytes += line.bytes.length;
-    this.options.budget.add(line.bytes.length);
+    this.bytes += bytes;
+    this.options.budget.add(bytes);
     if (this.bytes >= segmentBytesMax) {
       this.commitSoon();
     } else {
@@ -116,11 +117,12 @@ export class SegmentWriter {
     let count = 0;
     let bytes = 0;
     for (const line of this.lines) {
-      if (count > 0 && bytes + line.bytes.length > commitBytesMax) {
+      const size = lineBytes(line);
+      if (count > 0 && bytes + size > commitBytesMax) {
         break;
       }
       count += 1;
-      bytes += line.bytes.length;
+      bytes += size;
     }
     const lines = this.lines.splice(0, count);
     this.bytes -= bytes;

@@ -105,6 +105,38 @@ export function isJson(from: usize): bool {
   return behind != nowhere && load<u8>(space(behind)) == LINE_FEED;
 }
 
+/** Of the text that was read last: its value, and that of the member that was looked for, if it is there. */
+export let valueAt: usize = 0;
+export let valueEnd: usize = 0;
+export let memberAt: usize = 0;
+export let memberEnd: usize = 0;
+/** One of its members has a name with escapes, which may be any. */
+export let hasEscapedName: bool = false;
+
+let wantedBytes: usize = 0;
+
+/**
+ * Whether a text is one JSON value of bounded depth that ends in a line feed. Of an object, finds the
+ * last member with the name that is in the scratch, with its quotes.
+ */
+export function readText(from: usize, nameBytes: usize): bool {
+  wantedBytes = nameBytes;
+  memberAt = nowhere;
+  hasEscapedName = false;
+  valueAt = space(from);
+  valueEnd = load<u8>(valueAt) == OPEN_BRACE ? outerObject(valueAt) : value(valueAt, 0);
+  return valueEnd != nowhere && load<u8>(space(valueEnd)) == LINE_FEED;
+}
+
+/** Up to 15 bytes behind the end are replaced as well. */
+export function replaceByte(from: usize, end: usize, replaced: u8, by: u8): void {
+  for (let p = from; p < end; p += 16) {
+    const bytes = v128.load(p);
+    const isReplaced = v128.eq<u8>(bytes, v128.splat<u8>(replaced));
+    v128.store(p, v128.bitselect(v128.splat<u8>(by), bytes, isReplaced));
+  }
+}
+
 /** How many elements the list at this address has; the list is valid. */
 export function countElements(from: usize): i32 {
   list(from, 1);
@@ -417,6 +449,38 @@ function object(open: usize, depth: i32): usize {
     p = value(p, depth);
     if (p == nowhere) {
       return nowhere;
+    }
+    p = space(p);
+    const next = load<u8>(p);
+    if (next != COMMA) {
+      return next == CLOSE_BRACE ? p + 1 : nowhere;
+    }
+    p = space(p + 1);
+  }
+}
+
+/** As `object`, for that of a text. */
+function outerObject(open: usize): usize {
+  let p = space(open + 1);
+  if (load<u8>(p) == CLOSE_BRACE) {
+    return p + 1;
+  }
+  while (true) {
+    const name = p;
+    p = load<u8>(p) == QUOTE ? string(p) : nowhere;
+    if (p == nowhere) {
+      return nowhere;
+    }
+    const isWanted = p - name == wantedBytes && equal(name, scratchAt, wantedBytes);
+    hasEscapedName = hasEscapedName || load<u8>(special(name + 1)) == BACKSLASH;
+    const start = colon(p);
+    p = start == nowhere ? nowhere : value(start, 1);
+    if (p == nowhere) {
+      return nowhere;
+    }
+    if (isWanted) {
+      memberAt = start;
+      memberEnd = p;
     }
     p = space(p);
     const next = load<u8>(p);

@@ -30,6 +30,8 @@ type Parameters = ReturnType<typeof parseNumbers<typeof defaults>>;
 const stallMsMax = 100;
 const rssBytesMax = 1_000_000_000;
 const requestTimeoutSeconds = 2;
+/** By default, requests that are never answered would be held for a quarter of an hour. */
+const outagePatienceMs = 10_000;
 const inFlight = 16;
 
 /** A file, and how its batch must end. */
@@ -62,7 +64,8 @@ export async function runHostile(
       mkdirSync(stalls);
       const env = loopWatchEnv(stalls);
       const options = {
-        ...{ folder, apiEnv: env, workerEnv: env },
+        ...{ folder, apiEnv: env },
+        workerEnv: { ...env, LONGHAUL_OUTAGE_PATIENCE_MS: String(outagePatienceMs) },
         upstream: { port: upstream.port, inFlight, requestTimeoutSeconds },
       };
       return await inBenchStack(options, abort, async (stack) => {

@@ -15,21 +15,25 @@
  * size is lines + index + footer, and it lies where it was written: a copy of another segment is
  * none. The checksum of the lines is compared when they are merged.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { outcomeKinds } from '../domain/outcome';
 import { addUsage, noUsage, type Usage } from '../domain/usage';
 
 export const footerBytes = 80;
+/** In one turn, give or take a piece: new memory is slow at first. */
+const copiedBytesMax = 2_097_152;
 const indexEntryBytes = 16;
 const magic = Buffer.from('LHSEG001', 'latin1');
 /** In segments of versions that did not write the key's checksum. */
 const keyUnknown = 0;
 
-/** One finished line. `bytes` ends in a line feed. */
+/** One finished line. */
 export interface SegmentLine {
   readonly ordinal: number;
   readonly kind: number;
-  readonly bytes: Uint8Array;
+  /** Bytes that follow one another; the last one is a line feed. */
+  readonly pieces: readonly Uint8Array[];
   readonly usage: Usage;
 }
 
@@ -58,26 +62,58 @@ export interface EncodedSegment {
   readonly index: SegmentIndex;
 }
 
-/** Encodes lines, at least one, in any order, no ordinal twice, for the object with this key. */
-export function encodeSegment(key: string, lines: readonly SegmentLine[]): EncodedSegment {
+/**
+ * Encodes lines, at least one, in any order, no ordinal twice, for the object with this key. Large
+ * ones take some turns of the event loop.
+ */
+export async function encodeSegment(
+  key: string,
+  lines: readonly SegmentLine[],
+): Promise<EncodedSegment> {
   const sorted = lines.toSorted((a, b) => a.ordinal - b.ordinal);
-  const linesBytes = sorted.reduce((sum, line) => sum + line.bytes.length, 0);
+  const linesBytes = sorted.reduce((sum, line) => sum + lineBytes(line), 0);
   const bytes = Buffer.allocUnsafe(segmentBytes(sorted.length, linesBytes));
   const index = emptyIndex(sorted.length);
-  let offset = 0;
-  sorted.forEach((line, at) => {
-    bytes.set(line.bytes, offset);
+  const target = { bytes, at: 0, checked: 0, crc: 0 };
+  for (const [at, line] of sorted.entries()) {
     index.ordinals[at] = line.ordinal;
-    index.offsets[at] = offset;
-    index.lengths[at] = line.bytes.length;
+    index.offsets[at] = target.at;
     index.kinds[at] = line.kind;
-    offset += line.bytes.length;
-  });
-  const linesCrc = crc32(bytes.subarray(0, linesBytes));
+    const from = target.at;
+    for (const piece of line.pieces) {
+      bytes.set(piece, target.at);
+      target.at += piece.length;
+      if (target.at - target.checked >= copiedBytesMax) {
+        check(target);
+        await nextTurn();
+      }
+    }
+    index.lengths[at] = target.at - from;
+  }
+  const linesCrc = check(target);
   const usage = sorted.reduce<Usage>((sum, line) => addUsage(sum, line.usage), noUsage);
   const { tail, summary } = encodeTail(key, index, { linesBytes, linesCrc, usage });
   bytes.set(tail, linesBytes);
   return { bytes, summary, index };
+}
+
+interface CheckedBytes {
+  readonly bytes: Buffer;
+  /** How many there are so far, and of how many `crc` is. */
+  readonly at: number;
+  checked: number;
+  crc: number;
+}
+
+function check(target: CheckedBytes): number {
+  target.crc = crc32(target.bytes.subarray(target.checked, target.at), target.crc);
+  target.checked = target.at;
+  return target.crc;
+}
+
+/** Size of a line in bytes. */
+export function lineBytes({ pieces }: SegmentLine): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Index and footer of a segment whose lines are known: what follows them in the object. */

@@ -141,7 +141,7 @@ export class ShardLedger {
   /** Makes finished lines durable: when this resolves they survive every crash. */
   async commit(lines: readonly SegmentLine[]): Promise<void> {
     const key = this.options.keys.segment(this.currentEpoch, this.sequence);
-    const { bytes, summary, index } = encodeSegment(key, lines);
+    const { bytes, summary, index } = await encodeSegment(key, lines);
     await this.options.store.put(key, bytes);
     this.sequence += 1;
     this.segments.push({ key, summary, index });

@@ -10,6 +10,12 @@ export interface ScannerInstance {
   readonly lineCount: WebAssembly.Global;
   readonly blankCount: WebAssembly.Global;
   readonly inputCount: WebAssembly.Global;
+  readonly valueAt: WebAssembly.Global;
+  readonly valueEnd: WebAssembly.Global;
+  readonly memberAt: WebAssembly.Global;
+  readonly memberEnd: WebAssembly.Global;
+  /** 1 or 0. */
+  readonly hasEscapedName: WebAssembly.Global;
   open(slotsMax: number, key0: bigint, key1: bigint): number;
   setUrl(bytes: number): void;
   setRequired(bytes: number): void;
@@ -20,6 +26,9 @@ export interface ScannerInstance {
   /** 1 or 0. */
   isJson(from: number): number;
   countElements(from: number): number;
+  /** 1 or 0. */
+  readText(from: number, nameBytes: number): number;
+  replaceByte(from: number, end: number, replaced: number, by: number): void;
   scan(from: number, end: number, linesMax: number): number;
 }
 

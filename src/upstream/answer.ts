@@ -4,51 +4,70 @@
  * duplicate keys; only white space changes.
  */
 import { isUtf8 } from 'node:buffer';
-import { memberSpans } from '../domain/json-spans';
 import { replaceByte } from '../domain/replace-byte';
 import { noUsage, usageOf, type Usage } from '../domain/usage';
-import { isJsonText } from '../scanner/json-text';
+import { readJsonText, type JsonText } from '../scanner/json-text';
 
 export interface ReadAnswer {
-  readonly body: Uint8Array;
+  /** In pieces that follow one another: one, unless it is large. */
+  readonly body: readonly Buffer[];
   readonly usage: Usage;
+}
+
+/** What is longer may take `JSON.parse` more than 20 ms; nothing but `usage` is of interest. */
+export const parsedBytesMax = 262_144;
+
+/** One of more than {@link parsedBytesMax}. */
+export interface LargeBody {
+  /** As it came, or with line breaks overwritten. */
+  readonly beginning: Buffer;
+  /** `undefined` when it is not JSON. */
+  readonly text: JsonText | undefined;
 }
 
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
 const space = 0x20;
 const tab = 0x09;
-const openBrace = 0x7b;
 
 const errorTextLengthMax = 1_000;
 const halfCharacterAtEnd = /[\ud800-\udbff]$/;
 
-/** What is longer may take `JSON.parse` more than 20 ms; nothing but `usage` is of interest. */
-const parsedBytesMax = 262_144;
-const usageBytesMax = 4_096;
+/** Calls back in a later turn of the event loop. Overwrites line breaks in the pieces with spaces. */
+export function readLargeBody(
+  pieces: readonly [Buffer, ...Buffer[]],
+  onRead: (body: LargeBody) => void,
+): void {
+  readJsonText({ pieces, member: 'usage' }, (text) => {
+    onRead({ beginning: pieces[0], text });
+  });
+}
 
 /**
- * Overwrites line breaks in `bytes` with spaces: in valid JSON they can only be white space.
+ * Overwrites line breaks in `body` with spaces: in valid JSON they can only be white space.
  * A body that is not one JSON value in UTF-8, of at most 100 levels when it is large, is `undefined`
  * for a 2xx, and otherwise is put as text into an error object as OpenAI writes it. Never throws.
- *
- * @param isJson of a large body: what `isJsonText` says, where that is known already
  */
-export function readAnswer(
-  status: number,
-  bytes: Buffer,
-  isJson?: boolean,
-): ReadAnswer | undefined {
-  const usage = bytes.length > parsedBytesMax ? usageInLarge(bytes, isJson) : usageIn(bytes);
-  if (usage !== undefined) {
-    overwriteLineBreaks(bytes);
-    return { body: trimmed(bytes), usage };
+export function readAnswer(status: number, body: Buffer | LargeBody): ReadAnswer | undefined {
+  const read = Buffer.isBuffer(body) ? readSmall(body) : readLarge(body);
+  if (read !== undefined) {
+    return read;
   }
-  return isSuccess(status) ? undefined : { body: wrapped(status, bytes), usage: noUsage };
+  const beginning = Buffer.isBuffer(body) ? body : body.beginning;
+  return isSuccess(status) ? undefined : { body: [wrapped(status, beginning)], usage: noUsage };
 }
 
 export function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
+}
+
+function readSmall(bytes: Buffer): ReadAnswer | undefined {
+  const usage = usageIn(bytes);
+  if (usage === undefined) {
+    return undefined;
+  }
+  overwriteLineBreaks(bytes);
+  return { body: [trimmed(bytes)], usage };
 }
 
 /** `undefined` when the bytes are not one JSON value. */
@@ -63,22 +82,13 @@ function usageIn(bytes: Buffer): Usage | undefined {
   }
 }
 
-function usageInLarge(bytes: Buffer, isJson = isJsonText(bytes)): Usage | undefined {
-  if (!isJson) {
+function readLarge({ text }: LargeBody): ReadAnswer | undefined {
+  if (text === undefined) {
     return undefined;
   }
-  const [span] = bytes[firstByte(bytes)] === openBrace ? memberSpans(bytes, ['usage']) : [];
-  return span === undefined || span.end - span.start > usageBytesMax
-    ? noUsage
-    : usageOf({ usage: JSON.parse(bytes.toString('utf8', span.start, span.end)) as unknown });
-}
-
-function firstByte(bytes: Buffer): number {
-  let at = 0;
-  while ((bytes[at] ?? Infinity) <= space) {
-    at += 1;
-  }
-  return at;
+  const { pieces, member } = text;
+  const usage = member === undefined ? noUsage : usageOf({ usage: JSON.parse(member) as unknown });
+  return { body: pieces, usage };
 }
 
 function overwriteLineBreaks(bytes: Buffer): void {

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { errors } from 'undici';
 import { answerBytesMax } from '../domain/limits';
 import { attemptKindOf, retryAfterMs, type AttemptKind } from '../domain/retry';
-import { isSuccess, readAnswer } from './answer';
+import { isSuccess, readAnswer, type LargeBody } from './answer';
 import type { LineOutcome } from './dispatcher';
 
 export type FailedAttemptKind = Exclude<AttemptKind, 'answer'>;
@@ -26,9 +26,7 @@ export interface HttpAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   /** `undefined` when it was larger than `answerBytesMax`. */
-  readonly body: Buffer | undefined;
-  /** Of a large body: what `isJsonText` says, where that is known already. */
-  readonly isJson?: boolean | undefined;
+  readonly body: Buffer | LargeBody | undefined;
 }
 
 const usableRequestId = /^[\x20-\x7e]{1,128}$/;
@@ -65,9 +63,7 @@ export function judgeAnswer(answer: HttpAnswer): Attempt {
   const success = isSuccess(status);
   const readable = isPlain(headers);
   const read =
-    success && !readable
-      ? undefined
-      : readAnswer(status, readable ? answer.body : noBytes, answer.isJson);
+    success && !readable ? undefined : readAnswer(status, readable ? answer.body : noBytes);
   if (read === undefined) {
     return attempt('unavailable', { failure: failures.invalidAnswer }, answer);
   }

@@ -16,12 +16,12 @@ export interface LineRequest {
   readonly earlierAttempts?: LineAttempts | undefined;
 }
 
-/** The upstream's last word on a line. `body` is one JSON value without raw line breaks. */
+/** The upstream's last word on a line. `body` is one JSON value without raw line breaks, in pieces. */
 export interface LineAnswer {
   readonly status: number;
   /** The upstream's own id of the request, if it sent a usable one. */
   readonly upstreamRequestId: string | undefined;
-  readonly body: Uint8Array;
+  readonly body: readonly Uint8Array[];
   readonly usage: Usage;
 }
 

@@ -7,7 +7,8 @@
  */
 import { Client, type Dispatcher } from 'undici';
 import { answerBytesMax } from '../domain/limits';
-import { isJsonText } from '../scanner/json-text';
+import { parsedBytesMax, readLargeBody, type LargeBody } from './answer';
+import { AnswerBody } from './answer-body';
 import type { ByteBudget } from './byte-budget';
 import {
   judgeAnswer,
@@ -18,9 +19,6 @@ import {
 } from './attempt';
 import type { RouteSending } from './route';
 import type { SessionLine } from './session';
-
-/** Judging so much may take some milliseconds. */
-const largeBytesMin = 1_048_576;
 
 /** Where a connection leads. */
 interface ConnectionTarget {
@@ -115,8 +113,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private ended = false;
   private status = 0;
   private headers: HttpAnswer['headers'] = {};
-  private body: Buffer | undefined;
-  private bodyBytes = 0;
+  private readonly body = new AnswerBody();
 
   constructor(readonly start: ExchangeStart) {}
 
@@ -153,49 +150,38 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (this.ended) {
       return;
     }
-    const at = this.bodyBytes;
-    this.bodyBytes += chunk.length;
+    const { body } = this;
+    body.add(chunk);
     this.start.connection.budget.add(chunk.length);
-    if (this.bodyBytes > answerBytesMax) {
+    if (body.bytes > answerBytesMax) {
       controller.abort(new Error('The answer is too large.'));
-    } else if (this.body === undefined) {
-      this.body = chunk;
-    } else {
-      this.body = withRoom(this.body, this.bodyBytes);
-      this.body.set(chunk, at);
     }
   }
 
   onResponseEnd(): void {
+    const { body } = this;
     this.complete = true;
-    if (this.bodyBytes > largeBytesMin) {
-      inTurn(() => {
-        const isJson = isJsonText(this.wholeBody());
-        inTurn(() => {
-          this.judge(isJson);
-        });
-      });
+    if (body.bytes <= parsedBytesMax) {
+      this.judge(body.whole());
     } else {
-      this.judge();
+      readLargeBody(body.pieces(), (read) => {
+        this.judge(read);
+      });
     }
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     const { status, headers } = this;
     this.end(
-      this.bodyBytes > answerBytesMax
+      this.body.bytes > answerBytesMax
         ? judgeAnswer({ status, headers, body: undefined })
         : judgeError(error, this.controller !== undefined),
     );
   }
 
-  private judge(isJson?: boolean): void {
+  private judge(body: Buffer | LargeBody): void {
     const { status, headers } = this;
-    this.end(judgeAnswer({ status, headers, body: this.wholeBody(), isJson }));
-  }
-
-  private wholeBody(): Buffer {
-    return this.body?.subarray(0, this.bodyBytes) ?? Buffer.alloc(0);
+    this.end(judgeAnswer({ status, headers, body }));
   }
 
   private cut(error: Error): void {
@@ -210,40 +196,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private end(attempt: Attempt): void {
     if (!this.ended) {
       this.ended = true;
-      this.start.connection.budget.remove(this.bodyBytes);
+      this.start.connection.budget.remove(this.body.bytes);
       this.start.connection.end(this, attempt);
-    }
-  }
-}
-
-/** Pieces are put together as they come: an upstream may send sixteen million of one byte. */
-function withRoom(body: Buffer, bytes: number): Buffer {
-  if (bytes <= body.length) {
-    return body;
-  }
-  const larger = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(2 * bytes, answerBytesMax)));
-  larger.set(body);
-  return larger;
-}
-
-const waiting: (() => void)[] = [];
-
-/** One in each turn of the event loop, which what large answers come to together would stop. */
-function inTurn(task: () => void): void {
-  waiting.push(task);
-  if (waiting.length === 1) {
-    setImmediate(takeTurn);
-  }
-}
-
-function takeTurn(): void {
-  const task = waiting[0];
-  try {
-    task?.();
-  } finally {
-    waiting.shift();
-    if (waiting.length > 0) {
-      setImmediate(takeTurn);
     }
   }
 }

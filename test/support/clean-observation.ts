@@ -90,7 +90,7 @@ export function resultLine({ customIdText, body, fate }: PlannedLine): Buffer {
   if (answer === undefined) {
     throw new Error('The simulated upstream answers with JSON.');
   }
-  return answeredLine(identity, { status, upstreamRequestId: 'some-id', ...answer });
+  return Buffer.concat(answeredLine(identity, { status, upstreamRequestId: 'some-id', ...answer }));
 }
 
 /** Bytes of an unexecuted line, as after a cancel or an expiry. */

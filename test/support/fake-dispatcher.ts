@@ -16,7 +16,7 @@ export function answered(
   more: { readonly status?: number; readonly usage?: Usage } = {},
 ): LineOutcome {
   const { status = 200, usage = noUsage } = more;
-  return { answer: { status, upstreamRequestId: 'up-1', body: Buffer.from(body), usage } };
+  return { answer: { status, upstreamRequestId: 'up-1', body: [Buffer.from(body)], usage } };
 }
 
 /**

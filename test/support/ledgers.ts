@@ -25,7 +25,7 @@ export function aSegmentLine(
   return {
     ordinal,
     kind: outcomeKinds[outcome],
-    bytes: Buffer.from(`${text}\n`),
+    pieces: [Buffer.from(`${text}\n`)],
     usage: { ...noUsage, ...usage },
   };
 }

@@ -14,43 +14,57 @@ function anAnswer(body: string, changes: Partial<LineAnswer> = {}): LineAnswer {
   return {
     status: 200,
     upstreamRequestId: 'up-1',
-    body: Buffer.from(body),
+    body: [Buffer.from(body)],
     usage: noUsage,
     ...changes,
   };
 }
 
+function lineOf(...args: Parameters<typeof answeredLine>): Buffer {
+  return Buffer.concat(answeredLine(...args));
+}
+
 test('an answer is spliced into its line byte for byte', () => {
   const customId = '"\\u00fc\\/ \u{1f600}"';
   const body = '{"n":12345678901234567890,"x":1.0,"x":2e400, "t":"\u{1f600}\\ud83d"}';
-  expect(answeredLine(identity(customId), anAnswer(body)).toString()).toBe(
+  expect(lineOf(identity(customId), anAnswer(body)).toString()).toBe(
     `{"id":"${requestId}","custom_id":${customId},"response":{"status_code":200,"request_id":"up-1","body":${body}},"error":null}\n`,
+  );
+});
+
+test('a large answer is not copied', () => {
+  const body = [Buffer.from('["a",'), Buffer.from('"b"]')];
+  const pieces = answeredLine(identity('"a"'), { ...anAnswer(''), body });
+  expect(pieces.slice(1, -1)).toEqual(body);
+  expect(pieces[1]).toBe(body[0]);
+  expect(Buffer.concat(pieces).toString()).toBe(
+    lineOf(identity('"a"'), anAnswer('["a","b"]')).toString(),
   );
 });
 
 test('bytes that are not UTF-8 stay as they are', () => {
   const body = Buffer.from([0x22, 0xff, 0xfe, 0x22]);
-  const line = answeredLine(identity('"a"'), { ...anAnswer(''), body });
+  const line = lineOf(identity('"a"'), { ...anAnswer(''), body: [body] });
   expect(line.includes(body)).toBe(true);
   expect(line.at(-1)).toBe(10);
 });
 
 test('a request id of the upstream cannot break out of its string', () => {
-  const line = answeredLine(identity('"a"'), anAnswer('1', { upstreamRequestId: 'x"},{"\n' }));
+  const line = lineOf(identity('"a"'), anAnswer('1', { upstreamRequestId: 'x"},{"\n' }));
   const text = line.toString();
   expect(text.indexOf('\n')).toBe(text.length - 1);
   expect(JSON.parse(text)).toMatchObject({ response: { request_id: 'x"},{"\n', body: 1 } });
 });
 
 test('without a request id of the upstream the line has one of its own', () => {
-  const line = answeredLine(identity('"a"'), anAnswer('1', { upstreamRequestId: undefined }));
+  const line = lineOf(identity('"a"'), anAnswer('1', { upstreamRequestId: undefined }));
   expect(JSON.parse(line.toString())).toMatchObject({
     response: { request_id: requestId.slice(-32) },
   });
 });
 
 test('an answer with another status is a line like any other', () => {
-  const line = answeredLine(identity('"a"'), anAnswer('{"error":{}}', { status: 400 }));
+  const line = lineOf(identity('"a"'), anAnswer('{"error":{}}', { status: 400 }));
   expect(JSON.parse(line.toString())).toMatchObject({
     response: { status_code: 400, body: { error: {} } },
     error: null,
@@ -68,13 +82,13 @@ describe('in the form bare', () => {
   const body = '{"n":12345678901234567890, "x":2e400}';
 
   test('the answer itself is the response', () => {
-    expect(answeredLine(identity('"a"'), anAnswer(body), 'bare').toString()).toBe(
+    expect(lineOf(identity('"a"'), anAnswer(body), 'bare').toString()).toBe(
       `{"id":"${requestId}","custom_id":"a","response":${body},"error":null}\n`,
     );
   });
 
   test('an answer with another status keeps its bytes, and the error tells the status', () => {
-    const line = answeredLine(identity('"a"'), anAnswer(body, { status: 422 }), 'bare');
+    const line = lineOf(identity('"a"'), anAnswer(body, { status: 422 }), 'bare');
     expect(line.toString()).toBe(
       `{"id":"${requestId}","custom_id":"a","response":${body},"error":{"code":"http_422","message":"The inference server answered with status 422; response has what it said."}}\n`,
     );

@@ -18,7 +18,7 @@ async function stored(
   return await Promise.all(
     parts.map(async (lines, at) => {
       const key = `segment-${at}`;
-      const { bytes, summary, index } = encodeSegment(key, lines);
+      const { bytes, summary, index } = await encodeSegment(key, lines);
       await store.put(key, bytes);
       return { key, summary, index };
     }),
@@ -60,9 +60,9 @@ test('lines of any segments come in the order of their ordinals, byte for byte',
         parts.filter((part) => part.length > 0),
       );
       const sorted = lines.toSorted((a, b) => a.ordinal - b.ordinal);
-      const expected = encodeSegment('sorted', sorted);
+      const expected = await encodeSegment('sorted', sorted);
       expect((await merged(store, segments)).text).toBe(
-        sorted.map(({ bytes }) => Buffer.from(bytes).toString()).join(''),
+        sorted.map(({ pieces }) => Buffer.concat(pieces).toString()).join(''),
       );
       expect(mergedIndex(segments)).toEqual(expected.index);
     },

@@ -12,7 +12,7 @@ import {
   type SegmentLine,
   type SegmentSummary,
 } from '../../../src/ledger/segment';
-import { holds } from '../../support/holds';
+import { holdsAsync } from '../../support/holds';
 import { aSegmentLine } from '../../support/ledgers';
 
 const key = 'the key';
@@ -29,7 +29,9 @@ const lines: fc.Arbitrary<SegmentLine[]> = fc.uniqueArray(
   fc.record({
     ordinal: fc.nat({ max: 2 ** 32 - 1 }),
     kind: fc.constantFrom(...Object.values(outcomeKinds)),
-    bytes: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.concat([bytes, Buffer.of(10)])),
+    pieces: fc
+      .array(fc.uint8Array({ maxLength: 20 }), { maxLength: 3 })
+      .map((pieces) => [...pieces, Buffer.of(10)]),
     usage: fc.record({
       inputTokens: tokens,
       cachedTokens: tokens,
@@ -41,9 +43,9 @@ const lines: fc.Arbitrary<SegmentLine[]> = fc.uniqueArray(
   { selector: ({ ordinal }) => ordinal, minLength: 1, maxLength: 30 },
 );
 
-test('any lines are read back as they were, in the order of their ordinals', () => {
-  const property = fc.property(lines, (given) => {
-    const { bytes } = encodeSegment(key, given);
+test('any lines are read back as they were, in the order of their ordinals', async () => {
+  const property = fc.asyncProperty(lines, async (given) => {
+    const { bytes } = await encodeSegment(key, given);
     const read = decoded(bytes);
     const found = Array.from(read?.index.ordinals ?? [], (ordinal, at) => {
       const offset = read?.index.offsets[at] ?? 0;
@@ -52,24 +54,24 @@ test('any lines are read back as they were, in the order of their ordinals', () 
     });
     const expected = given
       .toSorted((a, b) => a.ordinal - b.ordinal)
-      .map((line) => [line.ordinal, line.kind, Buffer.from(line.bytes).toString('hex')]);
+      .map((line) => [line.ordinal, line.kind, Buffer.concat(line.pieces).toString('hex')]);
     expect(found).toEqual(expected);
   });
-  holds(property);
+  await holdsAsync(property);
 });
 
-test('what the encoder returns is what a reader finds', () => {
-  const property = fc.property(lines, (given) => {
-    const { bytes, summary, index } = encodeSegment(key, given);
+test('what the encoder returns is what a reader finds', async () => {
+  const property = fc.asyncProperty(lines, async (given) => {
+    const { bytes, summary, index } = await encodeSegment(key, given);
     expect(decoded(bytes)).toEqual({ summary, index });
     expect(bytes).toHaveLength(segmentBytes(summary.lineCount, summary.linesBytes));
     expect(summary.linesCrc).toBe(crc32(bytes.subarray(0, summary.linesBytes)));
   });
-  holds(property);
+  await holdsAsync(property);
 });
 
-test('the footer counts completed and failed lines and sums the tokens', () => {
-  const { summary } = encodeSegment(key, [
+test('the footer counts completed and failed lines and sums the tokens', async () => {
+  const { summary } = await encodeSegment(key, [
     aSegmentLine(0, { usage: { inputTokens: 3, totalTokens: 4 } }),
     aSegmentLine(1, { outcome: 'failed' }),
     aSegmentLine(2, { outcome: 'cancelled' }),
@@ -80,12 +82,31 @@ test('the footer counts completed and failed lines and sums the tokens', () => {
   expect(summary.usage).toMatchObject({ inputTokens: 8, totalTokens: 10 });
 });
 
-describe('damage is detected', () => {
-  const { bytes, summary } = encodeSegment(key, [
-    aSegmentLine(0),
-    aSegmentLine(1, { usage: { inputTokens: 1 } }),
-    aSegmentLine(5, { outcome: 'failed' }),
+test('large lines are checked whole', async () => {
+  const pieces = [Buffer.alloc(3_000_000, 'a'), Buffer.alloc(70_000, 'b'), Buffer.from('\n')];
+  const small = [aSegmentLine(0), aSegmentLine(2)];
+  const { bytes, summary } = await encodeSegment(key, [
+    ...small,
+    { ...aSegmentLine(1), pieces },
+    { ...aSegmentLine(3), pieces },
   ]);
+  const large = Buffer.concat(pieces);
+  const expected = Buffer.concat([Buffer.from('line 0\n'), large, Buffer.from('line 2\n'), large]);
+  expect(bytes.subarray(0, summary.linesBytes).equals(expected)).toBe(true);
+  expect(summary.linesCrc).toBe(crc32(expected));
+});
+
+describe('damage is detected', () => {
+  let bytes: Buffer;
+  let summary: SegmentSummary;
+
+  beforeAll(async () => {
+    ({ bytes, summary } = await encodeSegment(key, [
+      aSegmentLine(0),
+      aSegmentLine(1, { usage: { inputTokens: 1 } }),
+      aSegmentLine(5, { outcome: 'failed' }),
+    ]));
+  });
 
   it('in any bit of index and footer', () => {
     for (let at = summary.linesBytes; at < bytes.length; at++) {

@@ -174,7 +174,7 @@ describe('a broken exchange', () => {
     await lines.hasOutcomes(1);
     const { answer: got } = lines.outcomes.get(0) ?? {};
     expect(got?.status).toBe(400);
-    expect(Buffer.from(got?.body ?? []).toString()).toContain('no readable text');
+    expect(Buffer.concat(got?.body ?? []).toString()).toContain('no readable text');
   });
 
   it('with an answer that is too large ends the line at once, and the connection', async () => {

@@ -112,7 +112,7 @@ describe('an answer', () => {
     await lines.hasOutcomes(1);
     const { answer: got } = lines.outcomes.get(0) ?? {};
     expect(got?.status).toBe(200);
-    expect(Buffer.from(got?.body ?? []).toString()).toBe(completion);
+    expect(Buffer.concat(got?.body ?? []).toString()).toBe(completion);
     expect(got?.upstreamRequestId).toBe('req-1');
     expect(got?.usage).toMatchObject({ inputTokens: 3, outputTokens: 2, totalTokens: 5 });
   });
@@ -143,7 +143,7 @@ describe('an answer', () => {
     const lines = harness.open();
     lines.submit(0);
     await lines.hasOutcomes(1);
-    expect(Buffer.from(lines.outcomes.get(0)?.answer?.body ?? []).toString()).toBe(completion);
+    expect(Buffer.concat(lines.outcomes.get(0)?.answer?.body ?? []).toString()).toBe(completion);
   });
 
   it('may be printed on many lines', async () => {
@@ -154,7 +154,7 @@ describe('an answer', () => {
     const lines = harness.open();
     lines.submit(0);
     await lines.hasOutcomes(1);
-    const body = Buffer.from(lines.outcomes.get(0)?.answer?.body ?? []).toString();
+    const body = Buffer.concat(lines.outcomes.get(0)?.answer?.body ?? []).toString();
     expect(body).toBe(pretty.replaceAll('\n', ' '));
   });
 
