@@ -2,7 +2,7 @@ import type { BatchRef, ShardRef } from '../src/domain/workflow-contract';
 import type { ModelRoutes } from '../src/config/upstreams';
 import { batchKeys } from '../src/domain/object-keys';
 import type { Shard } from '../src/domain/shard-plan';
-import type { LedgerOptions } from '../src/ledger/shard-ledger';
+import type { LedgerOptions, RecentSegments } from '../src/ledger/shard-ledger';
 import type { ProjectLimits } from '../src/domain/project';
 import type { Mailer } from '../src/notifications/mailer';
 import type { Logger } from '../src/observability/logger';
@@ -37,6 +37,7 @@ export interface ActivityDeps {
   readonly routes: ModelRoutes;
   readonly dispatcher: Dispatcher;
   readonly budget: ByteBudget;
+  readonly recentSegments: RecentSegments;
   readonly progress: ProgressReporter;
   readonly endWatch: EndWatch;
   readonly openFileCheck: OpenFileCheck;
@@ -74,6 +75,7 @@ export function ledgerOptions(
     keys: batchKeys(ref.projectId, ref.batchId).shard(ref.shardIndex),
     shard,
     makeToken: deps.randomHex,
+    recent: deps.recentSegments,
     onDamaged: (key) => {
       deps.logger.error(
         { batch: ref.batchId, shard: ref.shardIndex, key },

@@ -7,7 +7,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { addUsage, noUsage, type Usage } from '../domain/usage';
-import type { ObjectStore } from '../storage/object-store';
+import type { ByteRange, ObjectStore } from '../storage/object-store';
 import { readUnlessLost } from './read-unless-lost';
 import { emptyIndex, type SegmentIndex, type SegmentSummary } from './segment';
 
@@ -16,6 +16,8 @@ export interface OpenSegment {
   readonly key: string;
   readonly summary: SegmentSummary;
   readonly index: SegmentIndex;
+  /** Begins with its lines, where this process still holds them: they need not be read. */
+  readonly held?: Buffer | undefined;
 }
 
 /** Neighbouring bytes of one segment that stay neighbours in the result. */
@@ -161,14 +163,21 @@ class SegmentReader {
   private async readBlock(): Promise<Buffer> {
     const { key, summary } = this.segment;
     const length = Math.min(this.blockBytes, summary.linesBytes - this.next);
-    const range = { offset: this.next, length };
-    const read = async (): Promise<Buffer | undefined> => await this.store.getRange(key, range);
-    const block = length > 0 ? await readUnlessLost(this.store, key, read) : undefined;
+    const block = length > 0 ? await this.readRange({ offset: this.next, length }) : undefined;
     if (block === undefined) {
       throw new SegmentsDamaged([key]);
     }
     this.next += length;
     this.crc = crc32(block, this.crc);
     return block;
+  }
+
+  private async readRange(range: ByteRange): Promise<Buffer | undefined> {
+    const { key, held } = this.segment;
+    if (held !== undefined) {
+      return held.subarray(range.offset, range.offset + range.length);
+    }
+    const read = async (): Promise<Buffer | undefined> => await this.store.getRange(key, range);
+    return await readUnlessLost(this.store, key, read);
   }
 }

@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import { isOutput } from '../domain/outcome';
 import { StoreFault, type ObjectInfo, type ObjectStore } from '../storage/object-store';
 import { mergedIndex, readMerged, totalUsage, type OpenSegment } from './merge';
-import { encodeTail, type SegmentSummary } from './segment';
+import { encodeTail, segmentBytes, type SegmentSummary } from './segment';
 import type { Seal, SealedObject } from './seal';
 
 /** Writes one segment that holds the lines of several. Throws what {@link readMerged} throws. */
@@ -15,6 +15,7 @@ export async function writeCompacted(
   segments: readonly OpenSegment[],
 ): Promise<OpenSegment> {
   const index = mergedIndex(segments);
+  const linesBytes = segments.reduce((sum, segment) => sum + segment.summary.linesBytes, 0);
   let summary: SegmentSummary | undefined;
   async function* content(): AsyncGenerator<Buffer> {
     let linesCrc = 0;
@@ -22,12 +23,12 @@ export async function writeCompacted(
       linesCrc = crc32(bytes, linesCrc);
       yield bytes;
     }
-    const linesBytes = segments.reduce((sum, segment) => sum + segment.summary.linesBytes, 0);
     const encoded = encodeTail(key, index, { linesBytes, linesCrc, usage: totalUsage(segments) });
     summary = encoded.summary;
     yield encoded.tail;
   }
-  await store.putStream(key, Readable.from(content(), { objectMode: false }));
+  const sizeBytes = segmentBytes(index.ordinals.length, linesBytes);
+  await store.putStream(key, Readable.from(content(), { objectMode: false }), sizeBytes);
   if (summary === undefined) {
     throw new Error(`A compacted segment was stored before its end was reached [key=${key}]`);
   }
@@ -42,8 +43,8 @@ export async function writeSealed(
 ): Promise<Pick<Seal, 'output' | 'errors'>> {
   const output = sealedObject(keys.output, segments, (kind) => isOutput(kind));
   const errors = sealedObject(keys.errors, segments, (kind) => !isOutput(kind));
-  const outputUpload = output && startUpload(store, output.key);
-  const errorsUpload = errors && startUpload(store, errors.key);
+  const outputUpload = output && startUpload(store, output);
+  const errorsUpload = errors && startUpload(store, errors);
   const uploads = [outputUpload, errorsUpload].filter((upload) => upload !== null);
   const pump = async (): Promise<void> => {
     for await (const { bytes, kind } of readMerged(store, segments)) {
@@ -80,11 +81,11 @@ function asStored(object: SealedObject, stored: ObjectInfo | undefined): SealedO
   return { ...object, etag: stored.etag };
 }
 
-function startUpload(store: ObjectStore, key: string): Upload {
+function startUpload(store: ObjectStore, { key, sizeBytes }: SealedObject): Upload {
   const target = new PassThrough();
   // Without a listener, an error that arrives between two writes would end the process.
   target.on('error', () => undefined);
-  const done = store.putStream(key, target).catch((error: unknown) => {
+  const done = store.putStream(key, target, sizeBytes).catch((error: unknown) => {
     target.destroy(error as Error);
     throw error;
   });

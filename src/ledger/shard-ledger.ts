@@ -35,11 +35,20 @@ export class ShardTakenOver extends Error {
   override readonly name = 'ShardTakenOver';
 }
 
+/** Segments by key, as many as fit: no key is ever written twice. */
+export interface RecentSegments {
+  get(key: string): Buffer | undefined;
+  set(key: string, segment: Buffer): unknown;
+  delete(key: string): unknown;
+}
+
 export interface LedgerOptions extends ShardObjects {
   /** The ordinals that the shard has. */
   readonly shard: Pick<Shard, 'firstOrdinal' | 'lineCount'>;
   /** Makes a token that no other call ever makes. */
   readonly makeToken: () => string;
+  /** Where segments are kept that this process has written; merges read the others. */
+  readonly recent?: RecentSegments;
   /** Told of each object that is not what it should be; the lines that only it had are answered again. */
   readonly onDamaged: (key: string) => void;
 }
@@ -143,6 +152,7 @@ export class ShardLedger {
     const key = this.options.keys.segment(this.currentEpoch, this.sequence);
     const { bytes, summary, index } = await encodeSegment(key, lines);
     await this.options.store.put(key, bytes);
+    this.options.recent?.set(key, bytes);
     this.sequence += 1;
     this.segments.push({ key, summary, index });
   }
@@ -162,7 +172,7 @@ export class ShardLedger {
         await writeCompacted(
           this.options.store,
           this.options.keys.compacted(this.currentEpoch),
-          small,
+          this.withRecent(small),
         ),
     );
     if (compacted === undefined) {
@@ -170,6 +180,7 @@ export class ShardLedger {
     }
     const kept = this.segments.filter((segment) => !small.includes(segment));
     await this.nextEpoch([...kept, compacted], null);
+    this.forget(small);
     await this.options.store.delete(small.map(({ key }) => key));
   }
 
@@ -187,7 +198,7 @@ export class ShardLedger {
     }
     const objects = await this.unlessDamaged(
       async () =>
-        await writeSealed(store, this.segments, {
+        await writeSealed(store, this.withRecent(this.segments), {
           output: keys.sealedOutput(this.currentEpoch),
           errors: keys.sealedErrors(this.currentEpoch),
         }),
@@ -197,6 +208,7 @@ export class ShardLedger {
     }
     const seal: Seal = { ...objects, counts: this.counts, usage: this.usage };
     await this.nextEpoch(this.segments, seal);
+    this.forget(this.segments);
     return seal;
   }
 
@@ -204,6 +216,14 @@ export class ShardLedger {
   reportDamaged(keys: readonly string[]): void {
     this.damaged += keys.length;
     keys.forEach(this.options.onDamaged);
+  }
+
+  private withRecent(segments: readonly OpenSegment[]): readonly OpenSegment[] {
+    return segments.map((segment) => ({ ...segment, held: this.options.recent?.get(segment.key) }));
+  }
+
+  private forget(segments: readonly OpenSegment[]): void {
+    segments.forEach(({ key }) => this.options.recent?.delete(key));
   }
 
   /** Runs a merge; drops the segments on which it fails, and then returns `undefined`. */

@@ -178,8 +178,8 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
     });
   }
 
-  async putStream(key: string, source: Readable): Promise<ObjectInfo> {
-    return await uploadStream(this, key, source);
+  async putStream(key: string, source: Readable, sizeBytes?: number): Promise<ObjectInfo> {
+    return await uploadStream(this, { key, sizeBytes }, source);
   }
 
   async concatenate(

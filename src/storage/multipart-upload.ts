@@ -95,13 +95,20 @@ export class MultipartUpload {
 /** Two parts under way keep the store busy while the next one is filled. */
 const streamedPartsMax = 2;
 
-/** Uploads a stream of unknown size, holding at most three parts; one that fits a part is put whole. */
+/**
+ * Uploads a stream, holding at most three parts; one that fits a part is put whole.
+ *
+ * @param target `sizeBytes`: that of the stream, if known.
+ */
 export async function uploadStream(
   calls: MultipartCalls,
-  key: string,
+  {
+    key,
+    sizeBytes: expectedBytes,
+  }: { readonly key: string; readonly sizeBytes?: number | undefined },
   source: Readable,
 ): Promise<ObjectInfo> {
-  const buffers = new PartBuffers();
+  const buffers = new PartBuffers(expectedBytes);
   let upload: MultipartUpload | undefined;
   let sizeBytes = 0;
   try {
@@ -140,13 +147,16 @@ async function sendPart(
   });
 }
 
+/** Where the size is not known: most streams are small. */
 const firstBufferBytes = 64 * 1024;
 
 /** The part that is being filled, and the memory of parts that are stored, to be used again. */
 class PartBuffers {
-  private current: Buffer = Buffer.allocUnsafeSlow(firstBufferBytes);
+  private current: Buffer = Buffer.alloc(0);
   private length = 0;
   private readonly spare: Buffer[] = [];
+
+  constructor(private nextBytes = firstBufferBytes) {}
 
   /** Takes as much as the part still holds; returns the rest. */
   fill(bytes: Uint8Array): Uint8Array {
@@ -160,7 +170,8 @@ class PartBuffers {
   /** The part as it is; the next one starts empty. */
   take(): Buffer {
     const part = this.current.subarray(0, this.length);
-    this.current = this.spare.pop() ?? Buffer.allocUnsafeSlow(partBytes);
+    this.current = this.spare.pop() ?? Buffer.alloc(0);
+    this.nextBytes = partBytes;
     this.length = 0;
     return part;
   }
@@ -172,7 +183,7 @@ class PartBuffers {
   private reserve(bytes: number): void {
     if (bytes > this.current.length) {
       const larger = Buffer.allocUnsafeSlow(
-        Math.min(partBytes, Math.max(bytes, 2 * this.current.length)),
+        Math.min(partBytes, Math.max(bytes, this.nextBytes, 2 * this.current.length)),
       );
       this.current.copy(larger, 0, 0, this.length);
       this.current = larger;

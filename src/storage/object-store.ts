@@ -85,8 +85,10 @@ export interface ObjectStore {
    * Writes an object of any size from a stream, in constant memory. Nothing is visible, and nothing
    * is left behind, when the stream fails; its error is then thrown as it is. When the store fails,
    * the stream is destroyed.
+   *
+   * @param sizeBytes what the stream brings, where that is known: saves memory, and is not checked.
    */
-  putStream(key: string, source: Readable): Promise<ObjectInfo>;
+  putStream(key: string, source: Readable, sizeBytes?: number): Promise<ObjectInfo>;
   /**
    * Strings slices of objects together, moving as few bytes as possible through this process.
    *

@@ -18,6 +18,7 @@ import {
   Worker,
   type WorkerOptions,
 } from '@temporalio/worker';
+import { LRUCache } from 'lru-cache';
 import {
   createControlActivities,
   createInferenceActivities,
@@ -30,6 +31,7 @@ import {
 } from '../../activities';
 import type { Environment, WorkerConfig } from '../config/config';
 import { loadModelRoutes } from '../config/upstreams';
+import { recentSegmentsBytesMax } from '../domain/limits';
 import { taskQueues } from '../domain/workflow-contract';
 import { AddressGuard } from '../notifications/address-guard';
 import { SmtpMailer } from '../notifications/mailer';
@@ -224,6 +226,10 @@ async function createDeps(
       outagePatienceMs: config.outagePatienceMs,
     }),
     budget,
+    recentSegments: new LRUCache<string, Buffer>({
+      maxSize: recentSegmentsBytesMax,
+      sizeCalculation: (segment) => segment.length,
+    }),
     progress: new ProgressReporter(batches, `${pid}-${randomHex()}`, logger),
     endWatch: new EndWatch(batches, logger),
     openFileCheck,

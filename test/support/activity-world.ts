@@ -87,6 +87,7 @@ const routes: readonly ModelRoute[] = [
 export class ActivityWorld {
   readonly dispatcher = new FakeDispatcher();
   readonly budget: ByteBudget;
+  readonly recentSegments = new Map<string, Buffer>();
   readonly deps: ActivityDeps;
   readonly control: ControlActivities;
   /** Unix milliseconds of the next look at the clock. */
@@ -120,6 +121,7 @@ export class ActivityWorld {
       routes: new Map(routes.map((route) => [route.model, route])),
       dispatcher: this.dispatcher,
       budget: this.budget,
+      recentSegments: this.recentSegments,
       progress: new ProgressReporter(batches, processName, logger),
       endWatch: new EndWatch(batches, logger),
       openFileCheck: (rules, facts) => new BlockingFileCheck(rules, facts),

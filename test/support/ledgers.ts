@@ -4,7 +4,12 @@ import { outcomeKinds, type Outcome } from '../../src/domain/outcome';
 import { noUsage, type Usage } from '../../src/domain/usage';
 import type { Seal, SealedObject } from '../../src/ledger/seal';
 import type { SegmentLine } from '../../src/ledger/segment';
-import { takeOver, type LedgerOptions, type ShardLedger } from '../../src/ledger/shard-ledger';
+import {
+  takeOver,
+  type LedgerOptions,
+  type RecentSegments,
+  type ShardLedger,
+} from '../../src/ledger/shard-ledger';
 import type { ObjectStore } from '../../src/storage/object-store';
 import { aBatchId, projectId } from './batches';
 import { textOf } from './faulty-object-store';
@@ -37,15 +42,17 @@ interface ShardOptions {
   readonly lineCount?: number;
   /** Gathers the keys of objects that are not as they should be. */
   readonly damaged?: string[];
+  readonly recent?: RecentSegments;
 }
 
 /** How the ledger of the tests' shard is opened. */
 export function ledgerOf(store: ObjectStore, options: ShardOptions = {}): LedgerOptions {
-  const { lineCount = 10_000, damaged = [] } = options;
+  const { lineCount = 10_000, damaged = [], recent } = options;
   return {
     store,
     keys: shardKeys,
     shard: { firstOrdinal: 0, lineCount },
+    ...(recent && { recent }),
     makeToken: () => `token-${(tokens += 1)}`,
     onDamaged: (key) => damaged.push(key),
   };

@@ -280,6 +280,8 @@ test('lines of a corrupt segment are asked again', async () => {
   const bytes = (await world.store.get(key))?.bytes ?? Buffer.alloc(0);
   bytes[20] = 0x21;
   await world.store.put(key, bytes);
+  // As in another process.
+  world.recentSegments.clear();
   await world.store.delete([batchKeys(shard.projectId, shard.batchId).end]);
   world.dispatcher.respond = () => answered('1');
   expect(await world.runSlice(shard)).toMatchObject({ sealed: false });

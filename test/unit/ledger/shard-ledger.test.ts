@@ -32,6 +32,14 @@ async function commitEach(ledger: ShardLedger, ordinals: readonly number[]): Pro
   }
 }
 
+async function sealedBy(ledger: ShardLedger): ReturnType<typeof sealedLines> {
+  const seal = await ledger.seal();
+  if (seal === undefined) {
+    throw new Error('The shard is not sealed');
+  }
+  return await sealedLines(store, seal);
+}
+
 async function segmentKeys(): Promise<string[]> {
   return await keysBelow(store, shardKeys.segmentsPrefix);
 }
@@ -371,3 +379,41 @@ async function damage(key: string): Promise<void> {
   bytes[0] = 0x58;
   await store.put(key, bytes);
 }
+
+describe('segments that the process still holds', () => {
+  const reads = (): StoreCall[] => store.calls.filter(({ name }) => name === 'getRange');
+
+  it('are sealed without being read, and then let go', async () => {
+    const recent = new Map<string, Buffer>();
+    const ledger = await openLedger(store, { lineCount: 3, recent });
+    await commitEach(ledger, [2, 0]);
+    await ledger.commit([aSegmentLine(1, { outcome: 'failed' })]);
+    const lines = await sealedBy(ledger);
+    expect(reads()).toEqual([]);
+    expect(lines).toEqual({
+      output: ['line 0', 'line 2'],
+      errors: ['line 1'],
+    });
+    expect(recent.size).toBe(0);
+  });
+
+  it('are merged with those that it has to read', async () => {
+    const recent = new Map<string, Buffer>();
+    const ledger = await openLedger(store, { lineCount: 3, recent });
+    await commitEach(ledger, [1, 2, 0]);
+    recent.delete(shardKeys.segment(1, 1));
+    const { output } = await sealedBy(ledger);
+    expect(reads().map(({ key }) => key)).toEqual([shardKeys.segment(1, 1)]);
+    expect(output).toEqual(['line 0', 'line 1', 'line 2']);
+  });
+
+  it('are compacted without being read, and then let go', async () => {
+    const recent = new Map<string, Buffer>();
+    const ledger = await openLedger(store, { recent });
+    await commitEach(ledger, [1, 2]);
+    await ledger.compact(2);
+    expect(reads()).toEqual([]);
+    expect(recent.size).toBe(0);
+    expect(answered(ledger)).toEqual([1, 2]);
+  });
+});

@@ -82,17 +82,31 @@ function chunked(bytes: Buffer): Readable {
 describe('uploadStream', () => {
   it.each([0, 1, 700_001, partBytes])('puts %i bytes whole', async (length) => {
     const uploads = new FakeUploads();
-    const info = await uploadStream(uploads, 'key', chunked(bytesOf(length)));
+    const info = await uploadStream(uploads, { key: 'key' }, chunked(bytesOf(length)));
 
     expect(info.sizeBytes).toBe(length);
     expect(uploads.whole?.equals(bytesOf(length))).toBe(true);
     expect(uploads.log).toEqual([]);
   });
 
+  it.each([0, 10, 700_001, 3 * partBytes])(
+    'takes %i bytes for the expected size, whatever comes',
+    async (sizeBytes) => {
+      for (const length of [700_001, partBytes + 1]) {
+        const uploads = new FakeUploads();
+        const bytes = bytesOf(length);
+        await uploadStream(uploads, { key: 'key', sizeBytes }, chunked(bytes));
+
+        const stored = uploads.whole ?? Buffer.concat(uploads.parts);
+        expect(stored.equals(bytes)).toBe(true);
+      }
+    },
+  );
+
   it('sends full parts in order, two at a time, and the rest at the end', async () => {
     const uploads = new FakeUploads();
     const bytes = bytesOf(5 * partBytes + 3);
-    await uploadStream(uploads, 'key', chunked(bytes));
+    await uploadStream(uploads, { key: 'key' }, chunked(bytes));
 
     expect(uploads.parts.map((part) => part.length)).toEqual([...Array(5).fill(partBytes), 3]);
     expect(Buffer.concat(uploads.parts).equals(bytes)).toBe(true);
@@ -106,7 +120,7 @@ describe('uploadStream', () => {
   it('cuts a chunk that is larger than several parts', async () => {
     const uploads = new FakeUploads();
     const bytes = bytesOf(2 * partBytes + 10);
-    await uploadStream(uploads, 'key', Readable.from([bytes]));
+    await uploadStream(uploads, { key: 'key' }, Readable.from([bytes]));
 
     expect(Buffer.concat(uploads.parts).equals(bytes)).toBe(true);
   });
@@ -119,7 +133,9 @@ describe('uploadStream', () => {
       await Promise.reject(failure);
     }
 
-    await expect(uploadStream(uploads, 'key', Readable.from(source()))).rejects.toBe(failure);
+    await expect(uploadStream(uploads, { key: 'key' }, Readable.from(source()))).rejects.toBe(
+      failure,
+    );
     expect(uploads.log).toEqual(['begin', 'abort with 0 running']);
   });
 
@@ -129,7 +145,7 @@ describe('uploadStream', () => {
     const source = new Readable({ read: () => undefined });
     source.push(bytesOf(partBytes + 1));
 
-    await expect(uploadStream(uploads, 'key', source)).rejects.toThrow('part 1');
+    await expect(uploadStream(uploads, { key: 'key' }, source)).rejects.toThrow('part 1');
     expect(source.destroyed).toBe(true);
     expect(uploads.log).toEqual(['begin', 'abort with 0 running']);
   });
@@ -138,9 +154,9 @@ describe('uploadStream', () => {
     const uploads = new FakeUploads();
     uploads.failPart = 3;
 
-    await expect(uploadStream(uploads, 'key', chunked(bytesOf(2 * partBytes + 1)))).rejects.toThrow(
-      'part 3',
-    );
+    await expect(
+      uploadStream(uploads, { key: 'key' }, chunked(bytesOf(2 * partBytes + 1))),
+    ).rejects.toThrow('part 3');
     expect(uploads.log).toEqual(['begin', 'abort with 0 running']);
   });
 
@@ -148,8 +164,8 @@ describe('uploadStream', () => {
     const uploads = new FakeUploads();
     uploads.surplusBytes = -1;
 
-    await expect(uploadStream(uploads, 'key', chunked(bytesOf(partBytes + 5)))).rejects.toThrow(
-      `holds ${partBytes + 4} of ${partBytes + 5} bytes [key=key]`,
-    );
+    await expect(
+      uploadStream(uploads, { key: 'key' }, chunked(bytesOf(partBytes + 5))),
+    ).rejects.toThrow(`holds ${partBytes + 4} of ${partBytes + 5} bytes [key=key]`);
   });
 });
