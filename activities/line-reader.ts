@@ -5,6 +5,7 @@
  * split at a lone carriage return, which is legal inside a JSON text, and is four times slower.
  */
 import type { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** A line without its line feed. */
 export interface Line {
@@ -17,25 +18,45 @@ export interface Line {
 
 const lineFeed = 0x0a;
 
-/** Yields the lines of each chunk together; the last line need not end in a line feed. */
+/**
+ * Yields the lines of each chunk together; the last line need not end in a line feed. A large one is
+ * put together in turns of the event loop of its own.
+ */
 export async function* readLines(
   source: Readable,
   options: { readonly lineBytesMax: number },
 ): AsyncGenerator<Line[]> {
   const cutter = new LineCutter(options.lineBytesMax);
   for await (const chunk of source) {
-    yield cutter.cut(chunk as Buffer);
+    const lines = cutter.cut(chunk as Buffer);
+    await cutter.fillLargeLine();
+    yield lines;
   }
-  yield cutter.end();
+  const last = cutter.end();
+  await cutter.fillLargeLine();
+  yield last;
 }
 
 /** Whether a line holds nothing but white space; such lines are not requests. */
-export function isBlank(line: Line): boolean {
-  return !line.isTooLong && line.bytes.every((byte) => byte === 0x20 || byte === 9 || byte === 13);
+export function isBlank({ bytes, isTooLong }: Line): boolean {
+  let at = 0;
+  while (isSpace(bytes[at])) {
+    at += 1;
+  }
+  return at === bytes.length && !isTooLong;
 }
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 9 || byte === 13;
+}
+
+/** New memory is slow at first: a turn copies no more than so much of a line, give or take a piece. */
+const copiedBytesMax = 2_097_152;
 
 class LineCutter {
   private pieces: Buffer[] = [];
+  /** A line without its bytes, which it gets last; a chunk ends one at most that began before it. */
+  private large: { readonly bytes: Buffer; readonly pieces: readonly Buffer[] } | undefined;
   private pieceBytes = 0;
   private offset = 0;
 
@@ -57,16 +78,48 @@ class LineCutter {
     return this.pieceBytes === 0 ? [] : [this.complete(Buffer.alloc(0))];
   }
 
+  /** To be called before the lines that were cut are looked at. */
+  async fillLargeLine(): Promise<void> {
+    if (this.large === undefined) {
+      return;
+    }
+    const { bytes, pieces } = this.large;
+    this.large = undefined;
+    let at = 0;
+    let copied = 0;
+    for (const piece of pieces) {
+      bytes.set(piece, at);
+      at += piece.length;
+      copied += piece.length;
+      if (copied >= copiedBytesMax) {
+        copied = 0;
+        await nextTurn();
+      }
+    }
+    await nextTurn();
+  }
+
   private complete(rest: Buffer): Line {
     this.keep(rest);
     const isTooLong = this.pieceBytes > this.lineBytesMax;
-    const [first = rest] = this.pieces;
-    const bytes = this.pieces.length > 1 ? Buffer.concat(this.pieces) : first;
-    const line = { bytes: isTooLong ? Buffer.alloc(0) : bytes, offset: this.offset, isTooLong };
+    const bytes = isTooLong ? Buffer.alloc(0) : this.joined(rest);
+    const line = { bytes, offset: this.offset, isTooLong };
     this.offset += this.pieceBytes;
     this.pieces = [];
     this.pieceBytes = 0;
     return line;
+  }
+
+  private joined(rest: Buffer): Buffer {
+    const { pieces, pieceBytes } = this;
+    if (pieces.length <= 1) {
+      return pieces[0] ?? rest;
+    }
+    if (pieceBytes <= copiedBytesMax) {
+      return Buffer.concat(pieces);
+    }
+    this.large = { bytes: Buffer.allocUnsafeSlow(pieceBytes), pieces };
+    return this.large.bytes;
   }
 
   /** Of a line above the limit only the length is kept. */

@@ -1,4 +1,5 @@
 /** Streams the request lines of a shard that have no answer yet. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { memberSpans, type Span } from '../src/domain/json-spans';
 import { isFileId, makeRequestId, type RequestId } from '../src/domain/ids';
 import { lineBytesMax } from '../src/domain/limits';
@@ -6,6 +7,9 @@ import type { BatchRef } from '../src/domain/workflow-contract';
 import { MissingObject, type ActivityDeps } from './deps';
 import { isBlank, readLines } from './line-reader';
 import type { OpenShard } from './open-shard';
+
+/** It takes some milliseconds to find the parts of a line of so many bytes. */
+const largeBytesMin = 1_048_576;
 
 /** A validated request line; its parts are views into what was read. */
 export interface UnansweredLine {
@@ -50,6 +54,9 @@ export async function* unansweredLines(
       }
       if (!answered.has(ordinal)) {
         unanswered.push(toUnanswered(line.bytes, ordinal, makeRequestId(ref.batchId, ordinal)));
+        if (line.bytes.length > largeBytesMin) {
+          await nextTurn();
+        }
       }
       ordinal += 1;
     }

@@ -37,6 +37,8 @@ const inFlight = 16;
 /** A file, and how its batch must end. */
 interface HostileFile {
   readonly name: string;
+  /** That must have an outcome. */
+  readonly lines: number;
   readonly bytes: number;
   readonly chunks: Iterable<Buffer>;
   readonly ends: 'completed' | 'failed';
@@ -45,6 +47,8 @@ interface HostileFile {
 interface CaseResult {
   readonly name: string;
   readonly seconds: number;
+  /** Lines that the upstream has answered. */
+  readonly completed: number;
   /** By process, in milliseconds; 0 when none was longer than 20. */
   readonly longestStallMs: Readonly<Record<string, number>>;
   readonly peakRssBytes: Readonly<Record<string, number>>;
@@ -100,8 +104,10 @@ async function runCase({ user, client, stalls }: World, file: HostileFile): Prom
   const { id: fileId } = await uploadFile(stack, file, signal);
   const { id } = await createBatch(user, fileId);
   const batch = await pollUntil(user, id, isTerminal);
-  if (batch.status !== file.ends) {
-    throw new Error(`${file.name}: the batch is ${batch.status} instead of ${file.ends}.`);
+  const { completed = 0, failed = 0 } = batch.request_counts ?? {};
+  if (batch.status !== file.ends || completed + failed !== file.lines) {
+    const found = JSON.stringify(batch.request_counts);
+    throw new Error(`${file.name}: the batch is ${batch.status}, with lines ${found}.`);
   }
   const { retries } = await readWorkflowSize(client, id);
   const noted = readStalls(stalls).filter(({ endedAt }) => endedAt >= began.at);
@@ -112,6 +118,7 @@ async function runCase({ user, client, stalls }: World, file: HostileFile): Prom
   const result = {
     name: file.name,
     seconds: rounded((performance.now() - began.on) / 1000),
+    completed,
     longestStallMs: ofEach(longest),
     peakRssBytes: ofEach(peakRssBytes),
     activityRetries: retries,
@@ -157,7 +164,8 @@ function requestsFile(
       yield* messages.map((text, index) => line(text, round * messages.length + index));
     }
   }
-  return { name, bytes, chunks: chunks(), ends: 'completed' };
+  const lines = messages.length * times;
+  return { name, lines, bytes, chunks: chunks(), ends: 'completed' };
 }
 
 const chunkBytes = 65_536;
@@ -169,7 +177,7 @@ function repeatedFile(name: string, pattern: string, bytes: number): HostileFile
       yield chunk.subarray(0, left);
     }
   }
-  return { name, bytes, chunks: chunks(), ends: 'failed' };
+  return { name, lines: 0, bytes, chunks: chunks(), ends: 'failed' };
 }
 
 function findingsOf(results: readonly CaseResult[], parameters: Parameters): Findings {
@@ -192,11 +200,16 @@ function findingsOf(results: readonly CaseResult[], parameters: Parameters): Fin
       cases: results.map((result) => ({
         name: result.name,
         seconds: result.seconds,
+        completed: result.completed,
         longest_stall_ms: result.longestStallMs,
         peak_rss_bytes: result.peakRssBytes,
         activity_retries: result.activityRetries,
       })),
     },
-    parameters: { ...parameters, request_timeout_seconds: requestTimeoutSeconds },
+    parameters: {
+      ...parameters,
+      request_timeout_seconds: requestTimeoutSeconds,
+      outage_patience_ms: outagePatienceMs,
+    },
   };
 }

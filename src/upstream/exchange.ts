@@ -17,6 +17,7 @@ import {
   type Attempt,
   type HttpAnswer,
 } from './attempt';
+import { countLargeRead } from './large-reads';
 import type { RouteSending } from './route';
 import type { SessionLine } from './session';
 
@@ -155,6 +156,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.start.connection.budget.add(chunk.length);
     if (body.bytes > answerBytesMax) {
       controller.abort(new Error('The answer is too large.'));
+    } else if (body.bytes > parsedBytesMax) {
+      countLargeRead(controller, chunk.length);
     }
   }
 

@@ -36,6 +36,23 @@ test('lines end at line feeds, and each knows where it starts', async () => {
   ]);
 });
 
+test('a large line is whole when it is told of', async () => {
+  const large = Buffer.from(Array.from({ length: 5_000_000 }, (_, at) => 97 + (at % 26)));
+  for (const end of ['\nb\nc', '']) {
+    const bytes = Buffer.concat([Buffer.from('a\n'), large, Buffer.from(end)]);
+    const chunks = chunksOf(
+      bytes,
+      Array.from({ length: 100 }, (_, at) => at * 50_001),
+    );
+    const lines = await linesOf(chunks, large.length);
+    expect(lines.map(({ offset }) => offset).slice(0, 2)).toEqual([0, 2]);
+    expect(lines[1]?.bytes.equals(large)).toBe(true);
+    expect(lines.slice(2).map((line) => line.bytes.toString())).toEqual(
+      end === '' ? [] : ['b', 'c'],
+    );
+  }
+});
+
 test('the last line need not end in a line feed', async () => {
   await check('a\nb', [
     ['a', 0],

@@ -146,6 +146,25 @@ describe('an answer', () => {
     expect(Buffer.concat(lines.outcomes.get(0)?.answer?.body ?? []).toString()).toBe(completion);
   });
 
+  it('may be large, as may be others that come at the same time', async () => {
+    const ordinals = range(0, 6);
+    const textOf = (ordinal: number): string =>
+      `{"text":"${String(ordinal).repeat(3_000_000)}",\n"usage":7}`;
+    harness.upstream.use(({ ordinal }, response) => {
+      answer(response, textOf(ordinal));
+    });
+    const lines = harness.open();
+    ordinals.forEach((ordinal) => {
+      lines.submit(ordinal);
+    });
+    await lines.hasOutcomes(ordinals.length);
+    for (const ordinal of ordinals) {
+      const { body = [] } = lines.outcomes.get(ordinal)?.answer ?? {};
+      const expected = textOf(ordinal).replace('\n', ' ');
+      expect(Buffer.concat(body).equals(Buffer.from(expected))).toBe(true);
+    }
+  });
+
   it('may be printed on many lines', async () => {
     const pretty = JSON.stringify(JSON.parse(completion), null, 2);
     harness.upstream.use((_received, response) => {
