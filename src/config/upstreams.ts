@@ -119,7 +119,7 @@ export function loadModelRoutes(path: string, env: Environment): ModelRoutes {
     for (const model of entry.models) {
       const route = toRoute(model, { file, entry, upstream });
       const known = routes.get(model.name);
-      routes.set(model.name, known === undefined ? route : joined(known, route, path));
+      routes.set(model.name, known === undefined ? route : joined(known, route));
     }
   }
   return routes;
@@ -157,6 +157,7 @@ function readUpstreams(path: string): UpstreamsFile {
     );
   }
   assertNamesDiffer(result.data.upstreams, path);
+  assertPricesAreEqual(result.data, path);
   return result.data;
 }
 
@@ -175,6 +176,20 @@ function assertNamesDiffer(upstreams: readonly UpstreamEntry[], path: string): v
         `The model ${model} occurs twice at the upstream ${name} in the upstreams file ${path}; give each a name of its own.`,
       );
     }
+  }
+}
+
+/** Clients are told one price: it cannot depend on which upstream a request happens to go to. */
+function assertPricesAreEqual(file: UpstreamsFile, path: string): void {
+  const known = new Map<string, ModelEntry>();
+  for (const model of file.upstreams.flatMap(({ models }) => models)) {
+    const other = known.get(model.name) ?? model;
+    if (!isDeepStrictEqual(priceOf(other, file), priceOf(model, file))) {
+      throw new ConfigError(
+        `The model ${model.name} has different prices in the upstreams file ${path}; give it the same at each upstream.`,
+      );
+    }
+    known.set(model.name, other);
   }
 }
 
@@ -243,13 +258,7 @@ function toRoute(
   };
 }
 
-/** Clients are told one price: it cannot depend on which upstream a request happens to go to. */
-function joined(one: ModelRoute, other: ModelRoute, path: string): ModelRoute {
-  if (!isDeepStrictEqual(one.price, other.price)) {
-    throw new ConfigError(
-      `The model ${one.model} has different prices in the upstreams file ${path}; give it the same at each upstream.`,
-    );
-  }
+function joined(one: ModelRoute, other: ModelRoute): ModelRoute {
   return {
     ...one,
     upstreams: [...one.upstreams, ...other.upstreams],

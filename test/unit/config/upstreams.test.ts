@@ -166,9 +166,11 @@ describe('a model may have several upstreams', () => {
     expect(loadServed(join(folder(), 'upstreams.yaml')).models).toEqual(['small', 'large']);
   });
 
-  it('but only one price', () => {
+  it('but only one price, for the worker and for the API', () => {
     for (const price of ['', samePrice.replace('4', '5')]) {
-      expect(messageOf(several(price))).toMatch(/The model small has different prices/);
+      const expected = /The model small has different prices/;
+      expect(messageOf(several(price))).toMatch(expected);
+      expect(() => loadServed(join(folder(), 'upstreams.yaml'))).toThrow(expected);
     }
   });
 });
