@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import { isTerminal, type BatchRecord } from '../src/domain/batch';
 import type { BatchRef } from '../src/domain/workflow-contract';
 import type { ActivityDeps } from './deps';
@@ -13,6 +14,7 @@ export async function removingLateWrites<T>(
   { projectId, batchId }: BatchRef,
   activity: (onRecord: RecordListener) => Promise<T>,
 ): Promise<T> {
+  const context = Context.current();
   let seen: BatchRecord | undefined;
   try {
     return await activity((record) => {
@@ -20,9 +22,10 @@ export async function removingLateWrites<T>(
     });
   } finally {
     if (seen === undefined || isTerminal(seen.status)) {
-      await heartbeating({ step: 'looking for the end' }, async () => {
+      const remove = async (): Promise<void> => {
         await removeIfEnded(deps, { projectId, batchId });
-      });
+      };
+      await heartbeating({ step: 'looking for the end' }, remove, context);
     }
   }
 }

@@ -65,6 +65,8 @@ type StopReason = 'time_up' | 'ended' | 'cancelled' | 'shutdown' | 'interrupted'
 export async function runSlice(deps: ActivityDeps, input: SliceInput): Promise<SliceResult> {
   const { earlierAttempts = {}, ...ref } = input;
   const step = { shard: ref.shardIndex, step: 'taking over' };
+  // Before the first wait: later there may be none to be found.
+  const context = Context.current();
   const taken = await heartbeating(step, async () => {
     const planned = await loadShard(deps, ref);
     return planned && { only: onlyRouteOf(deps, planned), opened: await openShard(deps, planned) };
@@ -74,7 +76,7 @@ export async function runSlice(deps: ActivityDeps, input: SliceInput): Promise<S
   }
   const { only, opened } = taken;
   return opened.seal === undefined
-    ? await new Slice(deps, opened.open, { only, earlierAttempts }).run()
+    ? await new Slice(deps, opened.open, { only, earlierAttempts, context }).run()
     : sealedResult(opened.seal);
 }
 
@@ -114,6 +116,7 @@ class Slice {
       /** Where all lines go; `undefined` when each names its model. */
       readonly only: ModelRoute | undefined;
       readonly earlierAttempts: EarlierAttempts;
+      readonly context: Context;
     },
   ) {
     const { ref, ledger, shardCount } = open;
@@ -310,7 +313,7 @@ class Slice {
       throw notServed(this.open.ref);
     }
     if (this.reasons.has('interrupted')) {
-      throw Context.current().cancellationSignal.reason;
+      throw this.input.context.cancellationSignal.reason;
     }
     return {
       sealed: false,
@@ -341,8 +344,8 @@ class Slice {
 
   private startWatching(): () => void {
     const { deps, open } = this;
+    const { context } = this.input;
     const { cancelGraceMs, shutdownGraceMs, sliceDurationMs } = deps.settings;
-    const context = Context.current();
     const { ledger } = open;
     if (ledger.epoch > 1) {
       // Of an earlier epoch others may have told something else.

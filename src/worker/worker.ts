@@ -10,12 +10,14 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { getHeapStatistics } from 'node:v8';
+import { asyncLocalStorage } from '@temporalio/activity';
 import { Client } from '@temporalio/client';
 import {
   DefaultLogger,
   NativeConnection,
   Runtime,
   Worker,
+  type ActivityInterceptorsFactory,
   type WorkerOptions,
 } from '@temporalio/worker';
 import { LRUCache } from 'lru-cache';
@@ -50,6 +52,7 @@ import { identityOf } from '../temporal/identity';
 import { keepSchedules } from '../temporal/schedules';
 import { ByteBudget } from '../upstream/byte-budget';
 import { createHttpDispatcher } from '../upstream/http-dispatcher';
+import { ContextStorages } from './context-storages';
 
 /** The bundle that `npm run build` makes; the same bundle is replayed in the tests. */
 const workflowBundlePath = resolve(__dirname, '../../workflow-bundle.js');
@@ -113,11 +116,14 @@ export async function startWorker(context: WorkerContext): Promise<RunningWorker
     identity: identityOf('worker', context.pid),
   });
   const deps = await createDeps(context, client);
+  const contexts = new ContextStorages([asyncLocalStorage, connection.callContextStorage]);
+  const optionsWith = (interceptors: ActivityInterceptorsFactory): SharedOptions =>
+    sharedOptions(context, connection, interceptors);
   const inference = config.roles.includes('inference')
-    ? await createInferenceWorkers(context, connection, deps)
+    ? await createInferenceWorkers(context, optionsWith(contexts.ofSlices), deps)
     : [];
   const orchestrator = config.roles.includes('orchestrator')
-    ? await createOrchestratorWorkers(context, connection, deps)
+    ? await createOrchestratorWorkers(context, optionsWith(contexts.ofOthers), deps)
     : [];
   const releaseSchedules = await takeCareOfSchedules(context, client);
   const inferenceRuns = runAll(inference);
@@ -185,7 +191,8 @@ function installRuntime(logger: Logger): void {
     shutdownSignals: [],
     logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
       const write = level === 'ERROR' ? 'error' : 'warn';
-      logger[write]({ temporal: meta }, message);
+      const { error: err, ...temporal } = meta ?? {};
+      logger[write]({ err, temporal }, message);
     }),
     telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
   });
@@ -259,30 +266,29 @@ async function connect({ config, logger }: WorkerContext): Promise<NativeConnect
   }
 }
 
-/** What all workers of the process have in common. */
+/** What all workers of a role have in common. */
+type SharedOptions = Omit<WorkerOptions, 'taskQueue'>;
+
 function sharedOptions(
   { config, pid }: WorkerContext,
   connection: NativeConnection,
-): Pick<
-  WorkerOptions,
-  'connection' | 'namespace' | 'identity' | 'maxHeartbeatThrottleInterval' | 'shutdownForceTime'
-> {
+  interceptors: ActivityInterceptorsFactory,
+): SharedOptions {
   return {
     connection,
     namespace: config.temporal.namespace,
     identity: identityOf('worker', pid),
     maxHeartbeatThrottleInterval: heartbeatThrottleMsMax,
     shutdownForceTime: config.shutdownGraceMs + drainMs,
+    interceptors: { activity: [interceptors] },
   };
 }
 
 async function createOrchestratorWorkers(
-  context: WorkerContext,
-  connection: NativeConnection,
+  { config }: WorkerContext,
+  shared: SharedOptions,
   deps: ActivityDeps,
 ): Promise<Worker[]> {
-  const { config } = context;
-  const shared = sharedOptions(context, connection);
   const queues = taskQueues(config.temporal.taskQueuePrefix);
   const notifications = createNotificationActivities(notificationDeps(config, deps));
   return await Promise.all([
@@ -305,18 +311,17 @@ async function createOrchestratorWorkers(
 }
 
 async function createInferenceWorkers(
-  context: WorkerContext,
-  connection: NativeConnection,
+  { config }: WorkerContext,
+  shared: SharedOptions,
   deps: ActivityDeps,
 ): Promise<Worker[]> {
-  const { config } = context;
   const queues = taskQueues(config.temporal.taskQueuePrefix);
   const activities = createInferenceActivities(deps);
   return await Promise.all(
     [queues.inference, queues.inferenceShort].map(
       async (taskQueue) =>
         await Worker.create({
-          ...sharedOptions(context, connection),
+          ...shared,
           taskQueue,
           activities,
           maxConcurrentActivityTaskExecutions: config.slicesMax,
