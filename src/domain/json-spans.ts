@@ -63,30 +63,41 @@ function indexOfKey(
   end: number,
   keys: readonly string[],
 ): number {
-  for (let at = start; at < end; at++) {
-    if (bytes[at] === backslash) {
-      return keys.indexOf(unescaped(bytes, start, end));
-    }
-  }
-  return keys.findIndex((key) => equalsAscii(bytes, start, end, key));
+  return keys.findIndex((key) => isKey(bytes, start, end, key));
 }
 
-function equalsAscii(bytes: Uint8Array, start: number, end: number, key: string): boolean {
-  if (end - start !== key.length) {
-    return false;
-  }
-  for (let at = 0; at < key.length; at++) {
-    if (bytes[start + at] !== key.charCodeAt(at)) {
+/** Only letters and underscores are looked for: of all escapes, `\u` alone stands for such. */
+function isKey(bytes: Uint8Array, start: number, end: number, key: string): boolean {
+  let at = start;
+  let index = 0;
+  while (index < key.length && at < end) {
+    const isEscaped = bytes[at] === backslash;
+    if ((isEscaped ? escapedUnit(bytes, at) : bytes[at]) !== key.charCodeAt(index)) {
       return false;
     }
+    at += isEscaped ? unicodeEscapeBytes : 1;
+    index += 1;
   }
-  return true;
+  return at === end && index === key.length;
 }
 
-/** A key that was written with escapes, such as `"b\u006fdy"`. Only ASCII keys are looked for. */
-function unescaped(bytes: Uint8Array, start: number, end: number): string {
-  const text = Array.from(bytes.subarray(start, end), (byte) => String.fromCharCode(byte)).join('');
-  return JSON.parse(`"${text}"`) as string;
+const unicodeEscapeBytes = 6;
+const letterU = 0x75;
+
+/** As in `\u006f`; `undefined` for other escapes. */
+function escapedUnit(bytes: Uint8Array, at: number): number | undefined {
+  if (bytes[at + 1] !== letterU) {
+    return undefined;
+  }
+  let unit = 0;
+  for (let digit = at + 2; digit < at + unicodeEscapeBytes; digit++) {
+    unit = unit * 16 + hexValue(bytes[digit] ?? 0);
+  }
+  return unit;
+}
+
+function hexValue(byte: number): number {
+  return byte < 0x40 ? byte - 0x30 : (byte | 0x20) - 0x57;
 }
 
 function skipSpace(bytes: Uint8Array, from: number): number {

@@ -1,7 +1,9 @@
 import { answerBytesMax } from '../domain/limits';
+import { parsedBytesMax } from './answer';
 
 /** A piece that has so many bytes does not grow any more. */
 const pieceBytesMin = 32_768;
+const fewChunks = 64;
 const noBytes: Buffer = Buffer.alloc(0);
 
 /**
@@ -10,6 +12,7 @@ const noBytes: Buffer = Buffer.alloc(0);
  */
 export class AnswerBody {
   private total = 0;
+  private chunks = 0;
   private readonly full: Buffer[] = [];
   /** The last piece, which has room for more. */
   private last = noBytes;
@@ -19,8 +22,14 @@ export class AnswerBody {
     return this.total;
   }
 
+  /** It takes some time to receive, for its bytes or because they come one by one. */
+  get isLarge(): boolean {
+    return this.total > parsedBytesMax || this.chunks > fewChunks;
+  }
+
   add(chunk: Buffer): void {
     this.total += chunk.length;
+    this.chunks += 1;
     if (this.lastBytes >= pieceBytesMin) {
       this.full.push(this.last.subarray(0, this.lastBytes));
       this.lastBytes = 0;

@@ -1,5 +1,4 @@
 /** What came of one attempt at a request line, judged by `src/domain/retry.ts`. */
-import type { IncomingHttpHeaders } from 'node:http';
 import { errors } from 'undici';
 import { answerBytesMax } from '../domain/limits';
 import { attemptKindOf, retryAfterMs, type AttemptKind } from '../domain/retry';
@@ -22,9 +21,12 @@ export interface Attempt {
   readonly timedOut: boolean;
 }
 
+/** Of one that occurs several times, all values. */
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
 export interface HttpAnswer {
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: Headers;
   /** `undefined` when it was larger than `answerBytesMax`. */
   readonly body: Buffer | LargeBody | undefined;
 }
@@ -98,19 +100,21 @@ function attempt(kind: AttemptKind, outcome: LineOutcome, answer: HttpAnswer): A
     outcome,
     cause: status,
     // RFC 9110 gives the header a meaning for everybody with these two only.
-    retryAfterMs: congested ? retryAfterMs(headers['retry-after'], Date.now()) : undefined,
+    retryAfterMs: congested
+      ? retryAfterMs([headers['retry-after']].flat()[0], Date.now())
+      : undefined,
     congested,
     timedOut: false,
   };
 }
 
 /** Nothing is ever decompressed: a small body could become a very large one. */
-function isPlain(headers: IncomingHttpHeaders): boolean {
+function isPlain(headers: Headers): boolean {
   const encoding = headers['content-encoding'];
-  return encoding === undefined || encoding === '' || encoding.toLowerCase() === 'identity';
+  return encoding === undefined || encoding === '' || String(encoding).toLowerCase() === 'identity';
 }
 
-function requestIdOf(headers: IncomingHttpHeaders): string | undefined {
+function requestIdOf(headers: Headers): string | undefined {
   const id = headers['x-request-id'];
   return typeof id === 'string' && usableRequestId.test(id) ? id : undefined;
 }

@@ -3,8 +3,10 @@
  * A server that has no such metrics is asked again after ten minutes.
  */
 import type { Dispatcher } from 'undici';
+import { AnswerBody } from './answer-body';
 import type { Clock } from './clock';
 import { parseEngineLoad, type EngineLoad } from './engine-load';
+import { countLargeRead } from './large-reads';
 import { SingleGet, type GetTarget } from './single-get';
 
 /** `absent`: the server answered with something else; `failed`: it did not answer. */
@@ -84,8 +86,7 @@ export function readLoadOverHttp(target: GetTarget): ReadLoad {
 }
 
 class MetricsExchange extends SingleGet<LoadReading> {
-  private readonly chunks: Buffer[] = [];
-  private bytes = 0;
+  private readonly body = new AnswerBody();
 
   override onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
     if (status >= 300) {
@@ -93,17 +94,17 @@ class MetricsExchange extends SingleGet<LoadReading> {
     }
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.bytes += chunk.length;
-    if (this.bytes > metricsBytesMax) {
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.body.add(chunk);
+    if (this.body.bytes > metricsBytesMax) {
       this.end('absent');
-    } else {
-      this.chunks.push(chunk);
+    } else if (this.body.isLarge) {
+      countLargeRead(controller, chunk.length);
     }
   }
 
   onResponseEnd(): void {
-    this.end(parseEngineLoad(Buffer.concat(this.chunks).toString('latin1')) ?? 'absent');
+    this.end(parseEngineLoad(this.body.whole().toString('latin1')) ?? 'absent');
   }
 
   protected override fail(): void {

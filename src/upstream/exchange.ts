@@ -21,6 +21,9 @@ import { countLargeRead } from './large-reads';
 import type { RouteSending } from './route';
 import type { SessionLine } from './session';
 
+/** Servers send one informational answer, if any. */
+const startsMax = 32;
+
 /** Where a connection leads. */
 interface ConnectionTarget {
   readonly origin: string;
@@ -112,6 +115,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | undefined;
   private complete = false;
   private ended = false;
+  private starts = 0;
   private status = 0;
   private headers: HttpAnswer['headers'] = {};
   private readonly body = new AnswerBody();
@@ -139,10 +143,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Also called for each informational answer, before the one that counts. */
   onResponseStart(
-    _controller: Dispatcher.DispatchController,
+    controller: Dispatcher.DispatchController,
     status: number,
     headers: HttpAnswer['headers'],
   ): void {
+    this.starts += 1;
+    if (this.starts > startsMax) {
+      controller.abort(new Error('Informational answers do not end.'));
+    }
     this.status = status;
     this.headers = headers;
   }
@@ -156,7 +164,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.start.connection.budget.add(chunk.length);
     if (body.bytes > answerBytesMax) {
       controller.abort(new Error('The answer is too large.'));
-    } else if (body.bytes > parsedBytesMax) {
+    } else if (body.isLarge) {
       countLargeRead(controller, chunk.length);
     }
   }

@@ -6,6 +6,8 @@ import type { Dispatcher } from 'undici';
 
 /** Of all of them in one turn, give or take a chunk. */
 const turnBytesMax = 2_097_152;
+/** What a chunk takes, whatever its size, is as much as so many bytes take. */
+const chunkBytes = 128;
 
 type Controller = Pick<Dispatcher.DispatchController, 'pause' | 'resume'>;
 
@@ -15,7 +17,7 @@ const paused: Controller[] = [];
 
 /** To be called with each chunk of a large answer, in the callback that it came with. */
 export function countLargeRead(controller: Controller, bytes: number): void {
-  turnBytes += bytes;
+  turnBytes += chunkBytes + bytes;
   if (turnBytes >= turnBytesMax) {
     controller.pause();
     paused.push(controller);

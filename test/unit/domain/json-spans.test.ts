@@ -51,6 +51,8 @@ describe('the span of a member', () => {
     check('{"b\\u006Fdy":1,"x":2}', 'x', '2');
     check('{"\\"":1,"a":2}', 'a', '2');
     check('{"é\\n":1,"a":2}', 'a', '2');
+    check('{"\\u006d":1,"\\u006D\\u006fdel":2,"mode\\u006c\\u006c":3}', 'model', '2');
+    check('{"\\u0062\\u006f\\u0064\\u0079":1,"\\body":2,"\\/body":3}', 'body', '1');
   });
 
   it('is that of the last of several members with one key', () => {

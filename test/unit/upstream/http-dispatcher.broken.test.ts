@@ -74,6 +74,21 @@ describe('a broken exchange', () => {
       },
     ],
     [
+      'an answer that says twice that it is compressed',
+      'invalid_answer',
+      (_received, response) => {
+        response.setHeader('content-encoding', ['gzip', 'gzip']).end(completion);
+      },
+    ],
+    [
+      'informational answers that do not end',
+      'upstream_unavailable',
+      (_received, response) => {
+        response.socket?.write('HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(1_000));
+        answer(response);
+      },
+    ],
+    [
       'headers that never end',
       'invalid_answer',
       (_received, response) => {
