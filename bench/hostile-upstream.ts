@@ -12,8 +12,10 @@ export const behaviours = {
   escapes: '[[escapes]]',
   /** Nothing but line breaks in a list. */
   breaks: '[[breaks]]',
-  /** Byte by byte. */
+  /** Byte by byte, each in a turn of the event loop. */
   trickle: '[[trickle]]',
+  /** Each byte in a chunk of its own, as fast as they are taken. */
+  crumbs: '[[crumbs]]',
   /** A byte now and then, without an end. */
   drip: '[[drip]]',
   never: '[[never]]',
@@ -21,6 +23,7 @@ export const behaviours = {
 
 export const hostileBytes = 15_000_000;
 const trickledBytes = 20_000;
+const crumbledBytes = 100_000;
 const dripMs = 20;
 const headBytes = 1_024;
 
@@ -72,6 +75,11 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     await trickle(response);
     return;
   }
+  if (isAsked('crumbs')) {
+    response.flushHeaders();
+    response.socket?.end(crumbs());
+    return;
+  }
   const large = (['objects', 'escapes', 'breaks'] as const).find(isAsked);
   response.end(large === undefined ? cannedAnswer : (largeAnswers[large] ??= makeLarge(large)));
 }
@@ -83,6 +91,12 @@ async function trickle(response: ServerResponse): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
   }
   response.end();
+}
+
+/** The chunks of a body, and its end. */
+function crumbs(): string {
+  const text = cannedAnswer.padEnd(crumbledBytes);
+  return `${Array.from(text, (byte) => `1\r\n${byte}\r\n`).join('')}0\r\n\r\n`;
 }
 
 type Large = 'objects' | 'escapes' | 'breaks';

@@ -140,7 +140,9 @@ function filesOf(parameters: Parameters): HostileFile[] {
   const answers = (['objects', 'escapes', 'breaks'] as const).map((kind) =>
     prompt(behaviours[kind]),
   );
-  const slowly = (['trickle', 'drip', 'never'] as const).map((kind) => prompt(behaviours[kind]));
+  const slowly = (['trickle', 'crumbs', 'drip', 'never'] as const).map((kind) =>
+    prompt(behaviours[kind]),
+  );
   return [
     requestsFile('large lines', { messages: largeMessages, times: large }),
     requestsFile('large answers', { messages: answers, times: 8 * large }),
