@@ -1,4 +1,5 @@
 import type { BatchRef, ShardRef } from '../src/domain/workflow-contract';
+import type { WorkerRole } from '../src/config/config';
 import type { ModelRoutes } from '../src/config/upstreams';
 import { batchKeys } from '../src/domain/object-keys';
 import type { Shard } from '../src/domain/shard-plan';
@@ -57,6 +58,8 @@ interface ActivitySettings {
   readonly sliceDurationMs: number;
   readonly cancelGraceMs: number;
   readonly shutdownGraceMs: number;
+  /** Of this process; what ends a batch is for orchestrators. */
+  readonly roles: readonly WorkerRole[];
   /** For how long a batch is kept after its end. */
   readonly batchRetentionDays: number;
 }

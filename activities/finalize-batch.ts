@@ -38,48 +38,79 @@ interface FinalizeProgress {
 
 type FileKind = 'output' | 'error';
 
+/** A batch whose only shard the same activity has sealed just now. */
+export interface SealedBatch {
+  readonly batch: BatchRecord;
+  /** Unix milliseconds. */
+  readonly readAtMs: number;
+  readonly seal: Seal;
+  /** Of the activity, which has waited since it began. */
+  readonly context: Context;
+}
+
 /**
- * @param decided by the same activity just now; otherwise it is read.
+ * For so long nobody else ends a batch that an activity works on: before that, its worker is taken for
+ * dead, or the activity has returned. Half of the shortest time without heartbeats.
+ */
+const aloneMsMax = 5_000;
+
+/**
+ * @param known what the same activity has found out just now; otherwise it is read.
  * @returns the record as it then is; `undefined` when the batch is gone: another run was faster.
  */
 export async function finalizeBatch(
   deps: ActivityDeps,
   input: FinalizeInput,
-  decided?: DecidedEnd,
+  known: {
+    readonly decided?: DecidedEnd | undefined;
+    readonly sealed?: SealedBatch | undefined;
+  } = {},
 ): Promise<BatchRecord | undefined> {
   const { ref, shardCount } = input;
-  const earlier = Context.current().info.heartbeatDetails as FinalizeProgress | undefined;
+  const context = known.sealed?.context ?? Context.current();
+  const earlier = context.info.heartbeatDetails as FinalizeProgress | undefined;
   const begun = { ...earlier?.begun };
   const progress: FinalizeProgress = { step: 'reading seals', shards: shardCount, begun };
-  return await heartbeating(progress, async () => {
-    const { batch, end } = decided ?? (await readEnd(deps, ref));
-    if (batch !== undefined && isTerminal(batch.status)) {
-      return batch;
-    }
-    if (batch === undefined || end === undefined) {
-      throw new MissingObject('record or end', ref);
-    }
-    const { reason } = end;
-    const seals = await intactSeals(deps, input);
-    if (await hasEnded(deps, batch)) {
-      // Another run was faster: its files stay, and what was sealed anew here goes.
-      await removeLedger(deps, ref);
-      return await deps.batches.get(ref);
-    }
-    progress.step = 'writing files';
-    const files = await writeFiles({ deps, batch, begun }, seals);
-    const result = {
-      ...files,
-      ...costOfBatch(deps, batch, files),
-      ...(reason === 'failed' && { errors: [{ ...batchErrors.internalError, line: null }] }),
-    };
-    const at = nowSeconds(deps);
-    const event = { type: 'finalized', at, reason, result } as const;
-    const ended = await deps.batches.apply(ref, event, batch);
-    const { requestCounts } = result;
-    deps.logger.info({ batch: ref.batchId, ended: reason, ...requestCounts }, 'batch has ended');
-    return ended;
-  });
+  return await heartbeating(
+    progress,
+    async () => {
+      const { sealed } = known;
+      const { batch, end } = known.decided ?? (await readEnd(deps, ref));
+      if (batch !== undefined && isTerminal(batch.status)) {
+        return batch;
+      }
+      if (batch === undefined || end === undefined) {
+        throw new MissingObject('record or end', ref);
+      }
+      const { reason } = end;
+      const seals = sealed === undefined ? await intactSeals(deps, input) : [sealed.seal];
+      const hasEnded = async (): Promise<boolean> =>
+        (sealed === undefined || deps.now() - sealed.readAtMs > aloneMsMax) &&
+        (await isEnded(deps, batch));
+      if (await hasEnded()) {
+        // Another run was faster: its files stay, and what was sealed anew here goes.
+        await removeLedger(deps, ref);
+        return await deps.batches.get(ref);
+      }
+      progress.step = 'writing files';
+      const files = await writeFiles({ deps, batch, begun, hasEnded }, seals);
+      const result = {
+        ...files,
+        ...costOfBatch(deps, batch, files),
+        ...(reason === 'failed' && { errors: [{ ...batchErrors.internalError, line: null }] }),
+      };
+      const at = nowSeconds(deps);
+      const events = [
+        { type: 'end_decided', end },
+        { type: 'finalized', at, reason, result },
+      ] as const;
+      const ended = await deps.batches.apply(ref, events, batch);
+      const { requestCounts } = result;
+      deps.logger.info({ batch: ref.batchId, ended: reason, ...requestCounts }, 'batch has ended');
+      return ended;
+    },
+    context,
+  );
 }
 
 async function readEnd(
@@ -104,6 +135,7 @@ interface Finalizing {
   readonly deps: ActivityDeps;
   readonly batch: BatchRecord;
   readonly begun: Partial<Record<FileKind, string>>;
+  readonly hasEnded: () => Promise<boolean>;
 }
 
 async function writeFiles(finalizing: Finalizing, seals: readonly Seal[]): Promise<BatchResult> {
@@ -125,7 +157,7 @@ async function writeFiles(finalizing: Finalizing, seals: readonly Seal[]): Promi
 
 /** The file's id; null, and no file, when it would have no line. */
 async function writeFile(
-  { deps, batch, begun }: Finalizing,
+  { deps, batch, begun, hasEnded }: Finalizing,
   file: {
     readonly id: FileId;
     readonly kind: FileKind;
@@ -136,15 +168,18 @@ async function writeFile(
     return null;
   }
   const { content } = fileKeys(batch.projectId, file.id);
-  const slices = file.parts.map(sliceOf);
-  const { sizeBytes } = await deps.store.concatenate(content, slices, {
-    token: begun[file.kind],
-    onBegun: (token) => {
-      begun[file.kind] = token;
-    },
-  });
+  const [first, ...others] = file.parts;
+  const isWritten = first?.key === content && others.length === 0;
+  const { sizeBytes } = isWritten
+    ? first
+    : await deps.store.concatenate(content, file.parts.map(sliceOf), {
+        token: begun[file.kind],
+        onBegun: (token) => {
+          begun[file.kind] = token;
+        },
+      });
   const createdAt = nowSeconds(deps);
-  if (await hasEnded(deps, batch)) {
+  if (await hasEnded()) {
     // Another run was faster. If the file is deleted by now, its bytes have just come back.
     const isDeleted = false;
     await deps.files.sweep(batch.projectId, { fileId: file.id, isDeleted }, createdAt);
@@ -167,7 +202,7 @@ function sliceOf({ key, sizeBytes, etag }: SealedObject): ObjectSlice {
   return { key, offset: 0, length: sizeBytes, ...(etag !== undefined && { etag }) };
 }
 
-async function hasEnded({ batches }: ActivityDeps, batch: BatchRecord): Promise<boolean> {
+async function isEnded({ batches }: ActivityDeps, batch: BatchRecord): Promise<boolean> {
   const now = await batches.get({ projectId: batch.projectId, batchId: batch.id });
   return now === undefined || isTerminal(now.status);
 }

@@ -3,7 +3,13 @@
  * header why it may be repeated, how it heartbeats, what it resumes from and what makes it fail.
  */
 import { Context } from '@temporalio/activity';
-import type { BatchEnd, NewBatch } from '../src/domain/batch';
+import {
+  isTerminal,
+  type BatchEnd,
+  type BatchRecord,
+  type NewBatch,
+  type TerminalStatus,
+} from '../src/domain/batch';
 import type {
   BatchRef,
   CloseShardInput,
@@ -74,27 +80,28 @@ const validationsInParallelMax = 2;
 
 export function createControlActivities(deps: ActivityDeps): ControlActivities {
   const validations = new Limiter(validationsInParallelMax);
-  const open: ControlActivities['openBatch'] = async (batch) =>
+  const open = async (batch: NewBatch): Promise<BatchRecord | undefined> =>
     await heartbeating({ step: 'writing the record' }, async () => await openBatch(deps, batch));
-  const validate: ControlActivities['validateAndPlan'] = async (ref) => {
+  const validate = async (ref: BatchRef, known?: BatchRecord): Promise<ValidationResult> => {
     const release = await turnOf(deps, validations, ref);
     try {
       return await removingLateWrites(
         deps,
         ref,
-        async (onRecord) => await validateAndPlan(deps, ref, onRecord),
+        async (onRecord) => await validateAndPlan(deps, ref, { known, onRecord }),
       );
     } finally {
       release();
     }
   };
   return {
-    openBatch: open,
-    validateAndPlan: validate,
+    openBatch: async (batch) => ({ endedAs: endOf(await open(batch)) }),
+    validateAndPlan: async (ref) => await validate(ref),
     prepareBatch: async (batch) => {
-      const { endedAs } = await open(batch);
+      const known = await open(batch);
+      const endedAs = endOf(known);
       const ref = { projectId: batch.projectId, batchId: batch.id };
-      return endedAs === null ? { endedAs, validation: await validate(ref) } : { endedAs };
+      return endedAs === null ? { endedAs, validation: await validate(ref, known) } : { endedAs };
     },
     concludeBatch: async (input) => await concludeBatch(deps, input),
     takeTurn: async (input) => await takeTurn(deps, input),
@@ -118,6 +125,10 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
     recoverBatches: async (input) => await recoverBatches(deps, input),
     recoverPlan: async (ref) => await recoverPlan(deps, ref),
   };
+}
+
+function endOf(record: BatchRecord | undefined): TerminalStatus | null {
+  return record !== undefined && isTerminal(record.status) ? record.status : null;
 }
 
 /** Waits for a turn; not any longer when the batch has ended, because its file is not read then. */
@@ -145,6 +156,11 @@ async function turnOf(
 export function createInferenceActivities(deps: ActivityDeps): InferenceActivities {
   return {
     runSlice: async (input) =>
-      await removingLateWrites(deps, input, async () => await runSlice(deps, input)),
+      await removingLateWrites(
+        deps,
+        input,
+        async () => await runSlice(deps, input),
+        ({ concluded }) => concluded !== undefined,
+      ),
   };
 }

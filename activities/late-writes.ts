@@ -8,20 +8,26 @@ import { removeLedger } from './remove-batch';
 /**
  * Runs an activity that writes what only a running batch needs. A worker that stood still may wake
  * up after the batch has ended without it: what it then writes comes after `cleanUp`, and goes here.
+ *
+ * @param hasEndedBatch whether the activity itself has, after all that it wrote.
  */
 export async function removingLateWrites<T>(
   deps: ActivityDeps,
   { projectId, batchId }: BatchRef,
   activity: (onRecord: RecordListener) => Promise<T>,
+  hasEndedBatch: (result: T) => boolean = () => false,
 ): Promise<T> {
   const context = Context.current();
   let seen: BatchRecord | undefined;
+  let isDone = false;
   try {
-    return await activity((record) => {
+    const result = await activity((record) => {
       seen = record;
     });
+    isDone = hasEndedBatch(result);
+    return result;
   } finally {
-    if (seen === undefined || isTerminal(seen.status)) {
+    if (!isDone && (seen === undefined || isTerminal(seen.status))) {
       const remove = async (): Promise<void> => {
         await removeIfEnded(deps, { projectId, batchId });
       };

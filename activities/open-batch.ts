@@ -6,19 +6,21 @@
  * Resumes from nothing: it is a few small writes.
  * Never fails for good.
  */
-import { isTerminal, type NewBatch } from '../src/domain/batch';
-import type { OpenBatchResult } from '../src/domain/workflow-contract';
+import type { BatchRecord, NewBatch } from '../src/domain/batch';
 import type { ActivityDeps } from './deps';
 
-/** Says how the batch has ended, if it has: then there is nothing to open. */
-export async function openBatch(deps: ActivityDeps, batch: NewBatch): Promise<OpenBatchResult> {
+/** The record, if there was one. When that is terminal there is nothing to open. */
+export async function openBatch(
+  deps: ActivityDeps,
+  batch: NewBatch,
+): Promise<BatchRecord | undefined> {
   const ref = { projectId: batch.projectId, batchId: batch.id };
   const record = await deps.batches.get(ref);
   if (record !== undefined) {
-    return { endedAs: isTerminal(record.status) ? record.status : null };
+    return record;
   }
   await deps.batches.markOpen(batch);
   const webhookUrl = (await deps.batches.getMarker(ref))?.webhookUrl;
   await deps.batches.create({ ...batch, ...(webhookUrl !== undefined && { webhookUrl }) });
-  return { endedAs: null };
+  return undefined;
 }

@@ -3,7 +3,7 @@ import { isTerminal, type BatchRecord } from '../src/domain/batch';
 import type { Shard } from '../src/domain/shard-plan';
 import type { ShardRef, SliceResult } from '../src/domain/workflow-contract';
 import type { Seal } from '../src/ledger/seal';
-import { reopen, takeOver, type ShardLedger } from '../src/ledger/shard-ledger';
+import { reopen, takeFirst, takeOver, type ShardLedger } from '../src/ledger/shard-ledger';
 import { ledgerOptions, MissingObject, type ActivityDeps } from './deps';
 import { loadPlan } from './load-plan';
 
@@ -43,12 +43,19 @@ export async function loadShard(
   return { ref, batch, model: plan.model, shard, shardCount: plan.shards.length };
 }
 
-/** Takes the shard's next epoch, unless it is sealed. */
+/**
+ * Takes the shard's next epoch, unless it is sealed.
+ *
+ * @param isNew there is most likely no ledger.
+ */
 export async function openShard(
   deps: ActivityDeps,
   planned: PlannedShard,
+  isNew = false,
 ): Promise<{ readonly seal: Seal } | { readonly open: OpenShard; readonly seal?: undefined }> {
-  const taken = await takeOver(ledgerOptions(deps, planned));
+  const options = ledgerOptions(deps, planned);
+  const first = isNew ? await takeFirst(options) : undefined;
+  const taken = first === undefined ? await takeOver(options) : { ledger: first };
   return taken.seal === undefined
     ? { open: { ...planned, ledger: taken.ledger } }
     : { seal: taken.seal };

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { Context } from '@temporalio/activity';
-import type { BatchError, BatchRecord } from '../src/domain/batch';
+import type { BatchEnd, BatchError, BatchRecord } from '../src/domain/batch';
 import { batchErrors } from '../src/domain/error-codes';
 import type { FileRecord } from '../src/domain/file';
 import { isFileId } from '../src/domain/ids';
@@ -67,11 +67,12 @@ export async function readInput(
   });
   const errors = new ErrorsObject(deps, ref);
   const ended = new AbortController();
-  const unwatch = deps.endWatch.watch(ref, ({ reason }) => {
-    if (stopsAtEnd && reason !== 'failed') {
+  const onEnd = ({ reason }: BatchEnd): void => {
+    if (reason !== 'failed') {
       ended.abort();
     }
-  });
+  };
+  const unwatch = stopsAtEnd ? deps.endWatch.watch(ref, onEnd) : () => undefined;
   try {
     for await (const chunk of content as AsyncIterable<Buffer>) {
       // The worker is told to stop: another one starts the pass again.

@@ -12,10 +12,8 @@
  * throws, also when it was cancelled: a failed attempt would hold the shard back.
  */
 import { Context } from '@temporalio/activity';
-import type { ResultForm } from '../src/domain/batch';
 import { earlierAttemptsMax, segmentCountMax } from '../src/domain/limits';
-import { outcomeKinds } from '../src/domain/outcome';
-import { noUsage } from '../src/domain/usage';
+import { fileKeys } from '../src/domain/object-keys';
 import type { LineAttempts } from '../src/domain/retry';
 import type {
   EarlierAttempts,
@@ -23,10 +21,12 @@ import type {
   SliceInput,
   SliceResult,
 } from '../src/domain/workflow-contract';
+import type { Seal } from '../src/ledger/seal';
 import type { SegmentLine } from '../src/ledger/segment';
 import type { Logger } from '../src/observability/logger';
 import type { DispatchSession, LineOutcome, LineRequest } from '../src/upstream/dispatcher';
 import type { ModelRoute } from '../src/config/upstreams';
+import { concludeBatch } from './conclude-batch';
 import type { ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
 import { LineTargets, type LineTarget } from './line-targets';
@@ -39,7 +39,7 @@ import {
 } from './open-shard';
 import type { ShardProgress } from './progress-reporter';
 import { inPrefixOrder } from './prefix-order';
-import { answeredLine, failedLine } from './result-line';
+import { toSegmentLine } from './segment-line';
 import { SegmentWriter } from './segment-writer';
 import { unansweredLines, type UnansweredLine } from './unanswered-lines';
 
@@ -63,21 +63,38 @@ const handOverSegmentCount = 8;
 type StopReason = 'time_up' | 'ended' | 'cancelled' | 'shutdown' | 'interrupted' | 'failed';
 
 export async function runSlice(deps: ActivityDeps, input: SliceInput): Promise<SliceResult> {
-  const { earlierAttempts = {}, ...ref } = input;
+  const { earlierAttempts = {}, isFirst = false, isOnly = false, ...ref } = input;
+  const readAtMs = deps.now();
   const step = { shard: ref.shardIndex, step: 'taking over' };
   // Before the first wait: later there may be none to be found.
   const context = Context.current();
+  const isNew = isFirst && context.info.attempt === 1;
   const taken = await heartbeating(step, async () => {
     const planned = await loadShard(deps, ref);
-    return planned && { only: onlyRouteOf(deps, planned), opened: await openShard(deps, planned) };
+    const only = planned && onlyRouteOf(deps, planned);
+    return planned && { only, opened: await openShard(deps, planned, isNew) };
   });
   if (taken === undefined) {
     return { sealed: false, ended: true, counts: { completed: 0, failed: 0 } };
   }
   const { only, opened } = taken;
-  return opened.seal === undefined
-    ? await new Slice(deps, opened.open, { only, earlierAttempts, context }).run()
-    : sealedResult(opened.seal);
+  if (opened.seal !== undefined) {
+    return sealedResult(opened.seal);
+  }
+  const endsBatch = isOnly && deps.settings.roles.includes('orchestrator');
+  const slice = new Slice(deps, opened.open, { only, earlierAttempts, endsBatch, context });
+  const result = await slice.run();
+  const { seal } = slice;
+  if (seal === undefined || !endsBatch) {
+    return result;
+  }
+  const { projectId, batchId } = ref;
+  const end = { ref: { projectId, batchId }, shardCount: 1, isComplete: true };
+  const { batch } = opened.open;
+  return {
+    ...result,
+    concluded: await concludeBatch(deps, end, { batch, readAtMs, seal, context }),
+  };
 }
 
 /** Before the shard is taken over: an epoch for each attempt would be too many. */
@@ -106,6 +123,7 @@ class Slice {
   private readonly writer: SegmentWriter;
   private readonly progress: ShardProgress;
   private readonly log: Logger;
+  private sealed: Seal | undefined;
   /** Wakes {@link run} from whatever it waits for, to look at what has changed. */
   private wake: () => void = () => undefined;
 
@@ -116,6 +134,8 @@ class Slice {
       /** Where all lines go; `undefined` when each names its model. */
       readonly only: ModelRoute | undefined;
       readonly earlierAttempts: EarlierAttempts;
+      /** As soon as the shard is sealed. */
+      readonly endsBatch: boolean;
       readonly context: Context;
     },
   ) {
@@ -157,6 +177,10 @@ class Slice {
     });
   }
 
+  get seal(): Seal | undefined {
+    return this.sealed;
+  }
+
   async run(): Promise<SliceResult> {
     const { ledger, shard } = this.open;
     this.log.info({ answered: ledger.lineCount, lines: shard.lineCount }, 'slice has started');
@@ -165,6 +189,7 @@ class Slice {
       const fault = await this.takeLines();
       await this.waitUntil(() => this.isStopped || this.pending.size === 0);
       await this.targets.drain();
+      await this.sealAtOnce();
       await this.writer.flush();
       if (fault !== undefined) {
         throw fault.cause;
@@ -301,10 +326,12 @@ class Slice {
 
   private async conclude(): Promise<SliceResult> {
     const { ledger } = this.open;
-    const seal = await ledger.seal();
-    if (seal !== undefined) {
-      this.progress.update(ledger.epoch, seal);
-      return { ...sealedResult(seal), ...this.damaged() };
+    this.sealed ??= await ledger.seal();
+    if (this.sealed !== undefined) {
+      if (!this.input.endsBatch) {
+        this.progress.update(ledger.epoch, this.sealed);
+      }
+      return { ...sealedResult(this.sealed), ...this.damaged() };
     }
     if (this.reasons.has('time_up')) {
       await ledger.compact(handOverSegmentCount);
@@ -322,6 +349,25 @@ class Slice {
       ...this.damaged(),
       ...(this.givenUp.size > 0 && { earlierAttempts: Object.fromEntries(this.givenUp) }),
     };
+  }
+
+  /** The files of a batch that took less than a second are written without a detour. */
+  private async sealAtOnce(): Promise<void> {
+    const { batch, ledger } = this.open;
+    const lines = this.input.endsBatch ? this.writer.takeBack() : undefined;
+    if (lines === undefined) {
+      return;
+    }
+    const { output, error } = batch.resultFileIds;
+    this.sealed = await ledger.sealAtOnce(lines, {
+      output: fileKeys(batch.projectId, output).content,
+      errors: fileKeys(batch.projectId, error).content,
+    });
+    if (this.sealed === undefined) {
+      lines.forEach((line) => {
+        this.writer.add(line);
+      });
+    }
   }
 
   private damaged(): Pick<SliceResult, 'damaged'> {
@@ -397,25 +443,6 @@ function stopReasonOf(context: Context): StopReason {
     return 'cancelled';
   }
   return details?.workerShutdown === true ? 'shutdown' : 'interrupted';
-}
-
-function toSegmentLine(
-  line: UnansweredLine,
-  outcome: LineOutcome,
-  form: ResultForm | undefined,
-): SegmentLine {
-  const { ordinal } = line;
-  if (outcome.answer === undefined) {
-    const pieces = [failedLine(line, outcome.failure)];
-    return { ordinal, kind: outcomeKinds.failed, pieces, usage: noUsage };
-  }
-  const isCompleted = outcome.answer.status >= 200 && outcome.answer.status < 300;
-  return {
-    ordinal,
-    kind: isCompleted ? outcomeKinds.completed : outcomeKinds.failed,
-    pieces: answeredLine(line, outcome.answer, form),
-    usage: outcome.answer.usage,
-  };
 }
 
 function sizeOf(line: UnansweredLine): number {

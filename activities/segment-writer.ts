@@ -26,6 +26,7 @@ export class SegmentWriter {
   private committing: Promise<void> | undefined;
   private failure: { readonly error: unknown } | undefined;
   private isBehind = false;
+  private hasCommitted = false;
 
   constructor(private readonly options: SegmentWriterOptions) {}
 
@@ -67,12 +68,20 @@ export class SegmentWriter {
     this.assertWorking();
   }
 
+  /** Everything added, if nothing of it is committed or being committed: it is the caller's then. */
+  takeBack(): readonly SegmentLine[] | undefined {
+    if (this.hasCommitted) {
+      return undefined;
+    }
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    return this.takeAll();
+  }
+
   /** Forgets what is not being committed, and waits for what is. No line may follow. */
   async close(): Promise<void> {
     clearTimeout(this.timer);
-    this.options.budget.remove(this.bytes);
-    this.lines = [];
-    this.bytes = 0;
+    this.takeAll();
     await this.committing;
   }
 
@@ -90,7 +99,16 @@ export class SegmentWriter {
     }
   }
 
+  private takeAll(): readonly SegmentLine[] {
+    const { lines } = this;
+    this.options.budget.remove(this.bytes);
+    this.lines = [];
+    this.bytes = 0;
+    return lines;
+  }
+
   private async commit(): Promise<void> {
+    this.hasCommitted = true;
     const { lines, bytes } = this.takeLines();
     const timer = setTimeout(() => {
       this.isBehind = true;

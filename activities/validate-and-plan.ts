@@ -22,11 +22,17 @@ import { inputFile, readInput, type ReadProgress } from './read-input';
 export async function validateAndPlan(
   deps: ActivityDeps,
   ref: BatchRef,
-  onRecord: RecordListener = () => undefined,
+  {
+    known,
+    onRecord,
+  }: { readonly known: BatchRecord | undefined; readonly onRecord: RecordListener },
 ): Promise<ValidationResult> {
   const progress = { bytesRead: 0, bytesTotal: 0, errors: 0 };
   return await heartbeating(progress, async () => {
-    const [batch, end] = await Promise.all([deps.batches.get(ref), deps.batches.getEnd(ref)]);
+    const [batch, end] = await Promise.all([
+      known ?? deps.batches.get(ref),
+      deps.batches.getEnd(ref),
+    ]);
     if (batch === undefined) {
       throw new MissingObject('record', ref);
     }
@@ -49,6 +55,9 @@ async function recordedVerdict(deps: ActivityDeps, batch: BatchRecord): Promise<
   return plan === undefined ? { verdict: 'ended' } : validResult(plan);
 }
 
+/** Reading so much takes no longer than looking whether it is still wanted. */
+const bytesReadAnywayMax = 65_536;
+
 interface Validating {
   readonly batch: BatchRecord;
   readonly progress: ReadProgress;
@@ -66,7 +75,8 @@ async function validate(
   }
   progress.bytesTotal = file.bytes;
   const limits = await deps.projects.limits(batch.projectId, deps.settings.limits);
-  const findings = await readInput(deps, { batch, file, limits, progress, stopsAtEnd: true });
+  const stopsAtEnd = file.bytes > bytesReadAnywayMax;
+  const findings = await readInput(deps, { batch, file, limits, progress, stopsAtEnd });
   if (findings === undefined) {
     return { verdict: 'ended' };
   }

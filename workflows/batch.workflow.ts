@@ -45,6 +45,7 @@ import {
   type BatchRef,
   type BatchWorkflowInput,
   type BatchWorkflowResult,
+  type ConcludedBatch,
   type RecoveredPlan,
   type ShardRef,
   type SliceResult,
@@ -63,9 +64,6 @@ const notificationsPatch = 'notifications';
 
 /** A timer of no time would let shards start before it fires. */
 const lateStartPatch = 'late-start';
-
-/** What begins a batch is one activity, and what ends it another: `prepareBatch`, `concludeBatch`. */
-const fewStepsPatch = 'few-steps';
 
 /** Of 1 to 5, the lowest first; 3 without. */
 const endingPriority = 2;
@@ -92,6 +90,8 @@ class BatchRun {
   /** The record was terminal before this run began. */
   private hasEnded = false;
   private isConcluding = false;
+  /** Set where the slice of the only shard has ended the batch. */
+  private concluded: ConcludedBatch | undefined;
   private readonly unsealed = new Set<number>();
 
   constructor(private readonly input: BatchWorkflowInput) {
@@ -110,7 +110,7 @@ class BatchRun {
       },
       { description },
     );
-    if (this.input.recovery === undefined && patched(fewStepsPatch)) {
+    if (this.input.recovery === undefined && this.input.fewSteps === true) {
       return await this.runUntilEnd(async () => {
         await this.prepareAndRun();
       });
@@ -287,6 +287,7 @@ class BatchRun {
       if (result?.sealed === true) {
         this.unsealed.delete(index);
         this.view.sealed(result.counts);
+        this.concluded = result.concluded;
         return;
       }
       if (result?.ended === true) {
@@ -304,10 +305,11 @@ class BatchRun {
     const shard: ShardRef = { ...this.ref, shardIndex: index };
     const inferenceTaskQueue =
       this.shardCount === 1 ? this.queues.inferenceShort : this.queues.inference;
+    const isOnly = this.shardCount === 1 && this.input.fewSteps === true;
     try {
       return await executeChild(shardWorkflow, {
         workflowId: shardWorkflowId(this.ref.batchId, index),
-        args: [{ shard, inferenceTaskQueue }],
+        args: [{ shard, inferenceTaskQueue, ...(isOnly && { isOnly }) }],
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
         staticSummary: `shard ${index} of ${this.shardCount}`,
@@ -331,10 +333,22 @@ class BatchRun {
 
   private async finish(): Promise<BatchWorkflowResult> {
     this.expiry.cancel();
-    return patched(fewStepsPatch) ? await this.conclude() : await this.finishInSteps();
+    return this.input.fewSteps === true ? await this.conclude() : await this.finishInSteps();
   }
 
   private async conclude(): Promise<BatchWorkflowResult> {
+    const { ref } = this;
+    const { endedAs, targets } = this.concluded ?? (await this.writeEnd());
+    this.isConcluding = true;
+    this.view.ended(endedAs);
+    if (targets.length > 0) {
+      await startNotifications(targets, ref, this.input.taskQueuePrefix);
+      await this.ending('remove the ledger').cleanUp(ref);
+    }
+    return { status: endedAs };
+  }
+
+  private async writeEnd(): Promise<ConcludedBatch> {
     const { ref, shardCount } = this;
     const isComplete = this.decided === undefined && this.isComplete;
     if (!isComplete && !this.isInvalid && !this.hasEnded) {
@@ -348,13 +362,7 @@ class BatchRun {
     }
     this.isConcluding = true;
     const step = { ref, shardCount, isComplete };
-    const { endedAs, targets } = await this.ending('write the files').concludeBatch(step);
-    this.view.ended(endedAs);
-    if (targets.length > 0) {
-      await startNotifications(targets, ref, this.input.taskQueuePrefix);
-      await this.ending('remove the ledger').cleanUp(ref);
-    }
-    return { status: endedAs };
+    return await this.ending('write the files').concludeBatch(step);
   }
 
   private async finishInSteps(): Promise<BatchWorkflowResult> {

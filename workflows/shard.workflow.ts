@@ -20,13 +20,15 @@ import type {
 import { inferenceActivities } from './activity-options';
 
 export async function shardWorkflow(input: ShardWorkflowInput): Promise<SliceResult> {
-  const { shard, inferenceTaskQueue } = input;
+  const { shard, inferenceTaskQueue, isOnly } = input;
   let earlierAttempts: EarlierAttempts | undefined;
   let damaged = 0;
   for (let slice = 1; ; slice++) {
     const summary = `shard ${shard.shardIndex}, slice ${slice}`;
     const result = await inferenceActivities(inferenceTaskQueue, summary).runSlice({
       ...shard,
+      ...(slice === 1 && { isFirst: true }),
+      ...(isOnly && { isOnly }),
       ...(earlierAttempts !== undefined && { earlierAttempts }),
     });
     earlierAttempts = result.earlierAttempts;

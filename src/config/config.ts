@@ -30,7 +30,7 @@ const commaSeparated = z.string().transform((text) =>
 );
 
 const workerRoles = ['orchestrator', 'inference'] as const;
-type WorkerRole = (typeof workerRoles)[number];
+export type WorkerRole = (typeof workerRoles)[number];
 
 const windowPattern = /^(\d{1,6})(s|m|h|d)$/;
 const secondsOfUnit: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };

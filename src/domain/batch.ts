@@ -71,7 +71,7 @@ export type ResultForm = (typeof resultForms)[number];
 
 /** The batch as it is stored. Times are Unix seconds. */
 export interface BatchRecord {
-  /** Grows by one with each write: equal contents would have equal ETags. */
+  /** Grows with each write: equal contents would have equal ETags. */
   readonly revision: number;
   readonly id: BatchId;
   readonly projectId: ProjectId;

@@ -66,6 +66,11 @@ export interface BatchWorkflowInput {
   readonly startedAtMs?: number;
   /** The project's batches that may run at a time, when there is a limit at first. */
   readonly runningBatchesMax?: number;
+  /**
+   * What begins the batch is one activity, and what ends it another, or its only slice. Absent from
+   * runs of old, which go on as they began; a patch would cost every batch a marker and an upsert.
+   */
+  readonly fewSteps?: true;
   /** The earlier run was lost, and the batch is to end; absent when it is to run. */
   readonly recovery?: BatchRecovery;
 }
@@ -119,6 +124,8 @@ export interface ShardWorkflowInput {
   readonly shard: ShardRef;
   /** Task queue of the slices. */
   readonly inferenceTaskQueue: string;
+  /** The batch has no other shard: the slice that seals it may end the batch. */
+  readonly isOnly?: true;
 }
 
 /** Answered lines of a shard, from committed segments only. */
@@ -132,6 +139,10 @@ export type EarlierAttempts = Readonly<Record<string, LineAttempts>>;
 
 export interface SliceInput extends ShardRef {
   readonly earlierAttempts?: EarlierAttempts;
+  /** No slice of this run of the shard came before: most likely there is no ledger to look for. */
+  readonly isFirst?: true;
+  /** As in {@link ShardWorkflowInput}. */
+  readonly isOnly?: true;
 }
 
 export interface SliceResult {
@@ -143,6 +154,8 @@ export interface SliceResult {
   readonly damaged?: number;
   /** For the next slice; absent when there are none. */
   readonly earlierAttempts?: EarlierAttempts;
+  /** What came of the end of the batch, where the slice has brought that about. */
+  readonly concluded?: ConcludedBatch;
 }
 
 export interface OpenBatchResult {

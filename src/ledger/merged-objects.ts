@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import { isOutput } from '../domain/outcome';
 import { StoreFault, type ObjectInfo, type ObjectStore } from '../storage/object-store';
 import { mergedIndex, readMerged, totalUsage, type OpenSegment } from './merge';
-import { encodeTail, segmentBytes, type SegmentSummary } from './segment';
+import { encodeTail, segmentBytes, type SegmentLine, type SegmentSummary } from './segment';
 import type { Seal, SealedObject } from './seal';
 
 /** Writes one segment that holds the lines of several. Throws what {@link readMerged} throws. */
@@ -67,6 +67,32 @@ export async function writeSealed(
     output: output && asStored(output, await outputUpload?.done),
     errors: errors && asStored(errors, await errorsUpload?.done),
   };
+}
+
+/**
+ * The same, of lines that are no segment yet.
+ *
+ * @returns `undefined` when there is an object under one of the keys.
+ */
+export async function putSealed(
+  store: ObjectStore,
+  lines: readonly SegmentLine[],
+  keys: { readonly output: string; readonly errors: string },
+): Promise<Pick<Seal, 'output' | 'errors'> | undefined> {
+  const ordered = lines.toSorted((a, b) => a.ordinal - b.ordinal);
+  const put = async (key: string, some: readonly SegmentLine[]): Promise<SealedObject | null> => {
+    const bytes = Buffer.concat(some.flatMap(({ pieces }) => pieces));
+    const stored = await store.put(key, bytes, { ifAbsent: true });
+    return stored === undefined ? null : { ...stored, key, lineCount: some.length };
+  };
+  const outputs = ordered.filter(({ kind }) => isOutput(kind));
+  const failures = ordered.filter(({ kind }) => !isOutput(kind));
+  const [output, errors] = await Promise.all([
+    outputs.length > 0 ? put(keys.output, outputs) : null,
+    failures.length > 0 ? put(keys.errors, failures) : null,
+  ]);
+  const isWhole = (output?.lineCount ?? 0) + (errors?.lineCount ?? 0) === lines.length;
+  return isWhole ? { output, errors } : undefined;
 }
 
 interface Upload {

@@ -20,13 +20,14 @@
  * Objects that are damaged, or that somebody deleted: see ledger-state.ts.
  */
 import { compactedBytesMin } from '../domain/limits';
+import { outcomeKinds } from '../domain/outcome';
 import type { Shard } from '../domain/shard-plan';
-import type { Usage } from '../domain/usage';
+import { addUsage, noUsage, type Usage } from '../domain/usage';
 import type { ShardCounts } from '../domain/workflow-contract';
 import { encodeEpoch } from './epoch-record';
 import { readCounted, readNewestEpoch, type NewestEpoch, type ShardObjects } from './ledger-state';
 import { SegmentsDamaged, totalUsage, type OpenSegment } from './merge';
-import { writeCompacted, writeSealed } from './merged-objects';
+import { putSealed, writeCompacted, writeSealed } from './merged-objects';
 import type { Seal } from './seal';
 import { encodeSegment, type SegmentLine } from './segment';
 
@@ -76,6 +77,18 @@ export async function takeOver(
       return { ledger };
     }
   }
+}
+
+/**
+ * Takes the first epoch of a shard, without a look at what there is. For whoever has good reason to
+ * think that the shard has no ledger.
+ *
+ * @returns `undefined` when it has one.
+ */
+export async function takeFirst(options: LedgerOptions): Promise<ShardLedger | undefined> {
+  const epoch = 1;
+  const isTaken = await createEpoch(options, { epoch, segments: [], seal: null });
+  return isTaken ? new ShardLedger(options, epoch, []) : undefined;
 }
 
 /** Takes the next epoch of a shard whose sealed objects are damaged, or that is not sealed. */
@@ -209,6 +222,37 @@ export class ShardLedger {
     const seal: Seal = { ...objects, counts: this.counts, usage: this.usage };
     await this.nextEpoch(this.segments, seal);
     this.forget(this.segments);
+    return seal;
+  }
+
+  /**
+   * Seals a shard of which nothing is committed, with the answers of all its lines. That saves
+   * segments, which are to be written and read again; but then nothing else has the answers.
+   *
+   * @param keys of the ordered objects, which may be what the batch's files are to be.
+   * @returns `undefined` when it is not so, or one of the objects exists.
+   * @throws {@link ShardTakenOver}
+   */
+  async sealAtOnce(
+    lines: readonly SegmentLine[],
+    keys: { readonly output: string; readonly errors: string },
+  ): Promise<Seal | undefined> {
+    const { store, shard } = this.options;
+    if (this.segments.length > 0 || lines.length !== shard.lineCount) {
+      return undefined;
+    }
+    const objects = await putSealed(store, lines, keys);
+    if (objects === undefined) {
+      return undefined;
+    }
+    const countOf = (kind: number): number => lines.filter((line) => line.kind === kind).length;
+    const counts = {
+      completed: countOf(outcomeKinds.completed),
+      failed: countOf(outcomeKinds.failed),
+    };
+    const usage = lines.reduce<Usage>((sum, line) => addUsage(sum, line.usage), noUsage);
+    const seal: Seal = { ...objects, counts, usage };
+    await this.nextEpoch([], seal);
     return seal;
   }
 

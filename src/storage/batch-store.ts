@@ -8,9 +8,10 @@ import type { ShardPlan } from '../domain/shard-plan';
 import { addUsage, noUsage, type Usage } from '../domain/usage';
 import type { BatchRef, ShardCounts } from '../domain/workflow-contract';
 import { decodeChecked, encodeChecked } from './checked-json';
-import { getJson, putJson } from './json-object';
+import { getJson, putJson, type StoredJson } from './json-object';
 import { listIds } from './list-ids';
 import type { ListPage, ObjectStore } from './object-store';
+import { SharedCalls } from './shared-calls';
 
 /** Content of the marker of a batch that is not terminal. */
 export interface OpenBatchMarker {
@@ -49,6 +50,7 @@ export interface LiveProgress {
 export class BatchStore {
   /** Of the records that were read or written here. */
   private readonly etags = new WeakMap<BatchRecord, string>();
+  private readonly openLists = new SharedCalls<ProjectId, BatchRef[]>();
 
   constructor(private readonly store: ObjectStore) {}
 
@@ -65,15 +67,17 @@ export class BatchStore {
   async markStarting(batch: NewBatch, nowMs: number): Promise<StartingBatch> {
     const key = openBatchKey(batch.projectId, batch.id);
     const marker = { ...markerOf(batch), startingUntilMs: nowMs + creatingMsMax };
+    let stored: StoredJson<OpenBatchMarker> | undefined;
     for (;;) {
-      const stored = await getJson<OpenBatchMarker>(this.store, key);
       const isFirst = stored === undefined;
-      const condition = isFirst ? ({ ifAbsent: true } as const) : { ifEtag: stored.etag };
+      const condition =
+        stored === undefined ? ({ ifAbsent: true } as const) : { ifEtag: stored.etag };
       const put = await putJson(this.store, key, marker, condition);
       if (put !== undefined) {
-        const isAlone = isFirst || !isStarting(stored.value, batch.id, nowMs);
+        const isAlone = stored === undefined || !isStarting(stored.value, batch.id, nowMs);
         return { isFirst, ...(isAlone && { etag: put.etag }) };
       }
+      stored = await getJson<OpenBatchMarker>(this.store, key);
     }
   }
 
@@ -90,8 +94,16 @@ export class BatchStore {
     return (await getJson<OpenBatchMarker>(this.store, openBatchKey(projectId, batchId)))?.value;
   }
 
-  /** The project's batches that have a marker, oldest first. */
+  /**
+   * The project's batches that have a marker by now, oldest first. Calls that wait while a list is
+   * under way share the next one: hundreds of batches that are created at once would otherwise list
+   * each other.
+   */
   async listOpen(projectId: ProjectId): Promise<BatchRef[]> {
+    return await this.openLists.next(projectId, async () => await this.listMarked(projectId));
+  }
+
+  private async listMarked(projectId: ProjectId): Promise<BatchRef[]> {
     const prefix = openBatchesPrefixOf(projectId);
     const { items } = await this.store.list(prefix, { limit: Number.MAX_SAFE_INTEGER });
     return items
@@ -116,26 +128,31 @@ export class BatchStore {
   }
 
   /**
-   * Applies an event by compare-and-swap until it is in the record or has no effect on it.
+   * Applies an event, or some one after the other, by compare-and-swap until they are in the record
+   * or have no effect on it.
    *
    * @param known the record as `get` or `apply` returned it: it is read only if it has changed since.
    * @returns the record as it then is; `undefined` when there is none.
    */
   async apply(
     ref: BatchRef,
-    event: BatchEvent,
+    event: BatchEvent | readonly BatchEvent[],
     known?: BatchRecord,
   ): Promise<BatchRecord | undefined> {
-    return (known && (await this.swap(known, event))) ?? (await this.readAndApply(ref, event));
+    const events = [event].flat();
+    return (known && (await this.swap(known, events))) ?? (await this.readAndApply(ref, events));
   }
 
-  private async readAndApply(ref: BatchRef, event: BatchEvent): Promise<BatchRecord | undefined> {
+  private async readAndApply(
+    ref: BatchRef,
+    events: readonly BatchEvent[],
+  ): Promise<BatchRecord | undefined> {
     for (;;) {
       const record = await this.get(ref);
-      if (record === undefined || transition(record, event) === record) {
+      if (record === undefined || events.reduce(transition, record) === record) {
         return record;
       }
-      const applied = await this.swap(record, event);
+      const applied = await this.swap(record, events);
       if (applied !== undefined) {
         return applied;
       }
@@ -143,9 +160,12 @@ export class BatchStore {
   }
 
   /** `undefined` when the event has no effect on this record, or that is not the record any more. */
-  private async swap(record: BatchRecord, event: BatchEvent): Promise<BatchRecord | undefined> {
+  private async swap(
+    record: BatchRecord,
+    events: readonly BatchEvent[],
+  ): Promise<BatchRecord | undefined> {
     const ifEtag = this.etags.get(record);
-    const next = transition(record, event);
+    const next = events.reduce(transition, record);
     if (ifEtag === undefined || next === record) {
       return undefined;
     }

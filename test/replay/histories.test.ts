@@ -85,15 +85,21 @@ describe('a change that histories do not allow is caught', () => {
     },
     {
       change: 'a renamed last step',
-      name: 'batch-completed-few-steps',
+      name: 'batch-completed-several-shards-few-steps',
       from: /\.concludeBatch\(/,
       to: '.endBatch(',
     },
     {
       change: 'another order of steps for batches of old',
       name: 'batch-completed',
-      from: /patched\)\(fewStepsPatch\)/g,
-      to: 'patched)(fewStepsPatch) || true',
+      from: /this\.input\.fewSteps === true/g,
+      to: 'true',
+    },
+    {
+      change: 'a last step after a slice that has ended the batch',
+      name: 'batch-completed-few-steps',
+      from: /this\.concluded \?\? /,
+      to: '',
     },
     {
       change: 'a cancelled batch whose shards are not closed',

@@ -133,6 +133,7 @@ export class ActivityWorld {
         sliceDurationMs: 300_000,
         cancelGraceMs: 30_000,
         shutdownGraceMs: 10_000,
+        roles: ['orchestrator', 'inference'],
         batchRetentionDays: 90,
         ...settings,
       },

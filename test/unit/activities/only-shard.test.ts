@@ -1,0 +1,135 @@
+/** The slice that seals the only shard of a batch ends the batch as well. */
+import { batchKeys, fileKeys, openBatchKey } from '../../../src/domain/object-keys';
+import type { ShardRef, SliceResult } from '../../../src/domain/workflow-contract';
+import { createInferenceActivities } from '../../../activities';
+import { anEnvironment, endBatch, linesOf, recordOf } from '../../support/activity-world';
+import { aFileId, customIdOf, projectId } from '../../support/batches';
+import { answered } from '../../support/fake-dispatcher';
+import { keysBelow, textOf } from '../../support/faulty-object-store';
+import { lineCount, ordinals, seconds, SliceWorld, useSliceWorld } from '../../support/slice-world';
+
+const outputId = aFileId(2);
+const errorId = aFileId(3);
+let world: SliceWorld;
+
+useSliceWorld((fresh) => {
+  world = fresh;
+});
+
+async function runOnly(shard: ShardRef, from = world, attempt = 1): Promise<SliceResult> {
+  const inference = createInferenceActivities(from.deps);
+  const input = { ...shard, isFirst: true, isOnly: true } as const;
+  return await anEnvironment({ attempt }).run(async () => await inference.runSlice(input));
+}
+
+async function workingKeys(shard: ShardRef): Promise<string[]> {
+  const keys = batchKeys(shard.projectId, shard.batchId);
+  const found = await keysBelow(world.store, keys.prefix);
+  return found.filter((key) => ![keys.record, keys.end].includes(key));
+}
+
+const counts = { completed: lineCount, failed: 0 };
+
+describe('a slice of the only shard', () => {
+  it('writes the files, ends the batch, and leaves no ledger', async () => {
+    const shard = await world.aShard();
+    expect(await runOnly(shard)).toEqual({
+      sealed: true,
+      ended: false,
+      counts,
+      concluded: { endedAs: 'completed', targets: [] },
+    });
+    expect(await recordOf(world, shard)).toMatchObject({
+      status: 'completed',
+      outputFileId: outputId,
+      errorFileId: null,
+      requestCounts: { total: lineCount, ...counts },
+    });
+    const lines = await linesOf(world.store, outputId);
+    expect(lines.map(({ custom_id }) => custom_id)).toEqual(ordinals(0, lineCount).map(customIdOf));
+    expect(await workingKeys(shard)).toEqual([]);
+    expect(await world.store.head(openBatchKey(projectId, shard.batchId))).toBeUndefined();
+  });
+
+  it('writes failed lines to the error file', async () => {
+    const shard = await world.aShard();
+    world.dispatcher.respond = ({ ordinal }) =>
+      answered('{}', { status: ordinal % 4 === 0 ? 400 : 200 });
+    await runOnly(shard);
+    expect(await linesOf(world.store, outputId)).toHaveLength(30);
+    expect(await linesOf(world.store, errorId)).toHaveLength(10);
+    expect(await recordOf(world, shard)).toMatchObject({
+      requestCounts: { total: lineCount, completed: 30, failed: 10 },
+    });
+  });
+
+  it('commits what has an answer while other lines take their time', async () => {
+    const shard = await world.aShard();
+    world.dispatcher.respond = ({ ordinal }) => (ordinal < 4 ? answered('"early"') : undefined);
+    const slice = runOnly(shard);
+    await seconds(2);
+    const ledger = await workingKeys(shard);
+    expect(ledger.filter((key) => key.includes('/segments/'))).toHaveLength(1);
+    world.dispatcher.release();
+    world.dispatcher.respond = () => answered('"late"');
+    await seconds(5);
+    expect(await slice).toMatchObject({ concluded: { endedAs: 'completed' } });
+    expect(await linesOf(world.store, outputId)).toHaveLength(lineCount);
+  });
+
+  it('goes on with the ledger of an attempt that died', async () => {
+    const shard = await world.aShard();
+    const environment = anEnvironment();
+    const [dead] = await world.startHeld(shard, { environment, answeredCount: 4 });
+    await seconds(2);
+    const other = new SliceWorld(world.store, { processName: 'process-2' });
+    other.dispatcher.respond = () => answered('"again"');
+    expect(await runOnly(shard, other, 2)).toMatchObject({ concluded: { endedAs: 'completed' } });
+    expect(other.dispatcher.askedOrdinals).toEqual(ordinals(4, lineCount));
+    expect(await linesOf(world.store, outputId)).toHaveLength(lineCount);
+    environment.cancel();
+    world.dispatcher.release();
+    await seconds(15);
+    expect(await dead).toMatchObject({ sealed: false });
+    expect(await workingKeys(shard)).toEqual([]);
+  });
+
+  it('looks at the ledger when there is one after all', async () => {
+    const shard = await world.aShard();
+    await world.runSlice(shard);
+    const other = new SliceWorld(world.store, { processName: 'process-2' });
+    expect(await runOnly(shard, other)).toEqual({ sealed: true, ended: false, counts });
+    expect(other.dispatcher.askedOrdinals).toEqual([]);
+  });
+
+  it('writes over what somebody else has left under the key of the output file', async () => {
+    const shard = await world.aShard();
+    await world.store.put(fileKeys(projectId, outputId).content, Buffer.from('left over'));
+    expect(await runOnly(shard)).toMatchObject({ concluded: { endedAs: 'completed' } });
+    expect(await linesOf(world.store, outputId)).toHaveLength(lineCount);
+  });
+
+  it('ends the batch as was decided meanwhile', async () => {
+    const shard = await world.aShard();
+    const inner = world.dispatcher.respond;
+    let isDecided: Promise<void> | undefined;
+    world.dispatcher.respond = (request) => {
+      isDecided ??= endBatch(world, shard, 'cancelled');
+      return inner(request);
+    };
+    const result = await runOnly(shard);
+    await isDecided;
+    expect(result).toMatchObject({ concluded: { endedAs: 'cancelled' } });
+    expect(await recordOf(world, shard)).toMatchObject({ status: 'cancelled' });
+    expect(await linesOf(world.store, outputId)).toHaveLength(lineCount);
+  });
+
+  it('leaves the end to an orchestrator where the process is none', async () => {
+    const shard = await world.aShard();
+    const settings = { roles: ['inference'] } as const;
+    const inference = new SliceWorld(world.store, { settings });
+    expect(await runOnly(shard, inference)).toEqual({ sealed: true, ended: false, counts });
+    expect(await recordOf(world, shard)).toMatchObject({ status: 'in_progress' });
+    expect(await textOf(world.store, fileKeys(projectId, outputId).content)).toBeUndefined();
+  });
+});
