@@ -37,7 +37,7 @@ import type { ActivityDeps } from './deps';
 import { finalizeBatch } from './finalize-batch';
 import { heartbeating } from './heartbeating';
 import { removingLateWrites } from './late-writes';
-import { Limiter } from './limiter';
+import { Limiter } from '../src/domain/limiter';
 import { openBatch } from './open-batch';
 import { recoverBatches } from './recover-batches';
 import { recoverPlan } from './recover-plan';

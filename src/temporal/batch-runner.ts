@@ -6,6 +6,8 @@ export interface BatchRunner {
   /**
    * Starts the workflow of a batch; starting the same batch twice starts it once.
    *
+   * Waits for its turn when many are started at once.
+   *
    * @throws {@link EngineUnavailable} within a few seconds when the engine cannot be reached. The
    *   batch may have been started all the same.
    */

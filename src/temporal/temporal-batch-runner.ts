@@ -15,11 +15,15 @@ import {
 } from '../domain/workflow-contract';
 import { EngineUnavailable, type BatchRunner } from './batch-runner';
 import { batchStartOptions } from './batch-start';
+import { EngineGate } from './engine-gate';
 
 /** Longer than a restart of the engine's frontend takes, shorter than a client's patience. */
 const deadlineMs = 5_000;
 /** A signal only makes a cancel quicker: nobody should wait long for what may be lost. */
 const signalDeadlineMs = 2_000;
+
+/** Starts at a time. An engine on SQLite takes some 20 ms for each, one after the other. */
+const startsMax = 16;
 
 /** After a long outage gRPC would look for the engine every two minutes only. */
 const channelArgs = { 'grpc.max_reconnect_backoff_ms': 2_000 };
@@ -27,6 +31,7 @@ const channelArgs = { 'grpc.max_reconnect_backoff_ms': 2_000 };
 export class TemporalBatchRunner implements BatchRunner {
   private readonly connection: Connection;
   private readonly client: Client;
+  private readonly starts = new EngineGate(startsMax);
 
   /** Connects with the first call, so that reads and uploads work while Temporal is down. */
   constructor(config: TemporalConfig, identity: string) {
@@ -39,13 +44,16 @@ export class TemporalBatchRunner implements BatchRunner {
   }
 
   async start(input: BatchWorkflowInput): Promise<void> {
-    await this.call('start', deadlineMs, async () => {
+    const start = async (): Promise<void> => {
       await this.client.workflow.start(batchWorkflowName, {
         ...batchStartOptions(input, 'validating'),
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
         workflowIdConflictPolicy: 'USE_EXISTING',
         staticSummary: `batch of ${input.batch.endpoint}`,
       });
+    };
+    await this.starts.pass(async () => {
+      await this.call('start', deadlineMs, start);
     });
   }
 

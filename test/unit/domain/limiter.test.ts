@@ -1,4 +1,4 @@
-import { Limiter } from '../../../activities/limiter';
+import { Limiter } from '../../../src/domain/limiter';
 import { settle } from '../../support/eventually';
 
 test('as many as allowed run at a time, and the others follow in order', async () => {
