@@ -84,8 +84,8 @@ export async function runSlice(deps: ActivityDeps, input: SliceInput): Promise<S
   const endsBatch = isOnly && deps.settings.roles.includes('orchestrator');
   const slice = new Slice(deps, opened.open, { only, earlierAttempts, endsBatch, context });
   const result = await slice.run();
-  const { seal } = slice;
-  if (seal === undefined || !endsBatch) {
+  const { sealedAtOnce: seal } = slice;
+  if (seal === undefined) {
     return result;
   }
   const { projectId, batchId } = ref;
@@ -123,7 +123,7 @@ class Slice {
   private readonly writer: SegmentWriter;
   private readonly progress: ShardProgress;
   private readonly log: Logger;
-  private sealed: Seal | undefined;
+  private atOnce: Seal | undefined;
   /** Wakes {@link run} from whatever it waits for, to look at what has changed. */
   private wake: () => void = () => undefined;
 
@@ -134,7 +134,7 @@ class Slice {
       /** Where all lines go; `undefined` when each names its model. */
       readonly only: ModelRoute | undefined;
       readonly earlierAttempts: EarlierAttempts;
-      /** As soon as the shard is sealed. */
+      /** If all lines are answered before anything is committed. */
       readonly endsBatch: boolean;
       readonly context: Context;
     },
@@ -177,8 +177,9 @@ class Slice {
     });
   }
 
-  get seal(): Seal | undefined {
-    return this.sealed;
+  /** Set when the shard took no commit: its sealed objects are the batch's files. */
+  get sealedAtOnce(): Seal | undefined {
+    return this.atOnce;
   }
 
   async run(): Promise<SliceResult> {
@@ -326,12 +327,12 @@ class Slice {
 
   private async conclude(): Promise<SliceResult> {
     const { ledger } = this.open;
-    this.sealed ??= await ledger.seal();
-    if (this.sealed !== undefined) {
-      if (!this.input.endsBatch) {
-        this.progress.update(ledger.epoch, this.sealed);
+    const seal = this.atOnce ?? (await ledger.seal());
+    if (seal !== undefined) {
+      if (this.atOnce === undefined) {
+        this.progress.update(ledger.epoch, seal);
       }
-      return { ...sealedResult(this.sealed), ...this.damaged() };
+      return { ...sealedResult(seal), ...this.damaged() };
     }
     if (this.reasons.has('time_up')) {
       await ledger.compact(handOverSegmentCount);
@@ -359,11 +360,11 @@ class Slice {
       return;
     }
     const { output, error } = batch.resultFileIds;
-    this.sealed = await ledger.sealAtOnce(lines, {
+    this.atOnce = await ledger.sealAtOnce(lines, {
       output: fileKeys(batch.projectId, output).content,
       errors: fileKeys(batch.projectId, error).content,
     });
-    if (this.sealed === undefined) {
+    if (this.atOnce === undefined) {
       lines.forEach((line) => {
         this.writer.add(line);
       });
