@@ -1,4 +1,5 @@
 /** How many small batches a second, created all at once, over what the engine does with nothing. */
+import { setMaxListeners } from 'node:events';
 import type { Client } from '@temporalio/client';
 import type { Batch } from 'openai/resources';
 import { say } from '../../scripts/cli/run-program';
@@ -60,6 +61,8 @@ export async function runManyBatches(
   abort: AbortController,
 ): Promise<Findings> {
   const parameters = parseNumbers(args, defaults);
+  // The polls of all batches listen to it.
+  setMaxListeners(0, abort.signal);
   const upstream = await startLoadUpstream({ latencyMs: 0, slots: Infinity });
   try {
     return await inBenchFolder(async (folder) => {

@@ -46,9 +46,12 @@ export function planSeed(seed: number): SeedPlan {
   const batchCount = pick(random, [1, 1, 2, 2, 3]);
   return {
     seed,
-    batches: Array.from({ length: batchCount }, (_, index) =>
-      planBatch({ name: `${seed}-${index}`, random, share: 1 / batchCount }),
-    ),
+    batches: [
+      ...Array.from({ length: batchCount }, (_, index) =>
+        planBatch({ name: `${seed}-${index}`, random, share: 1 / batchCount }),
+      ),
+      ...planSmallBatches(seed),
+    ],
     upstream: planUpstream(random),
     disruptions: planDisruptions(randomFrom(`disruptions ${seed}`)),
   };
@@ -77,6 +80,21 @@ function planBatch({ name, random, share }: BatchWish): BatchPlan {
     repeatsBy: random() < 0.7 ? 'key' : 'client',
     actions: dice < 0.12 ? [] : planActions(random),
   };
+}
+
+/** Most are answered before anything is committed, and ended by their only slice. */
+function planSmallBatches(seed: number): BatchPlan[] {
+  const random = randomFrom(`small batches ${seed}`);
+  return Array.from({ length: integer(random, 1, 3) }, (_, index) => ({
+    name: `${seed}-small-${index}`,
+    startMs: integer(random, 0, 6_000),
+    lineCount: integer(random, 1, 40),
+    isInvalid: random() < 0.1,
+    hasPoison: false,
+    completionWindow: '24h',
+    repeatsBy: random() < 0.7 ? 'key' : 'client',
+    actions: random() < 0.3 ? planActions(random) : [],
+  }));
 }
 
 function planActions(random: Random): ClientAction[] {
