@@ -55,7 +55,7 @@ module.exports = {
         'Any S3 client could take its place. The benchmark compares uploads with it, and tests set a quota with it.',
       from: {
         pathNot: [
-          '^src/storage/minio-object-store\\.ts$',
+          '^src/storage/s3-client\\.ts$',
           '^bench/store-puts\\.ts$',
           '^test/support/bucket-quota\\.ts$',
         ],

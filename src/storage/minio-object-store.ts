@@ -7,7 +7,6 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import type { Client } from 'minio';
 import type { StoreConfig } from '../config/config';
 import { concatenate, type ConcatenateCalls, type StoredParts } from './concatenate';
 import { uploadStream, type PartRef, type StoredPart, type UploadRef } from './multipart-upload';
@@ -112,12 +111,12 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   private readonly transports: readonly S3Transport[];
   private readonly transfers: StoreTimeouts;
   private readonly client: S3Client;
-  private readonly transferClient: Client;
+  private readonly transferClient: S3Client;
   /** For bytes that go with a checksum, like the next one. */
-  private readonly putClient: Client;
-  private readonly partClient: Client;
+  private readonly putClient: S3Client;
+  private readonly partClient: S3Client;
   /** Slow readers hold their connections; they must not keep others from theirs. */
-  private readonly readClient: Client;
+  private readonly readClient: S3Client;
 
   constructor(
     config: StoreConfig,
@@ -397,7 +396,7 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
 
   /** `undefined` when there is no such object, or not all of the range, or another etag. */
   private async openResponse(
-    client: Client,
+    client: S3Client,
     key: string,
     read: ReadRequest,
   ): Promise<IncomingMessage | undefined> {
