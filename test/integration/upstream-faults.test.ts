@@ -111,7 +111,7 @@ describe('an upstream that is down for a while', () => {
   });
 
   it('holds a batch up and fails no line of it', async () => {
-    const lines = chatLines(400, (index) => `[[slow:100]] ${index}`);
+    const lines = chatLines(1_500, (index) => `[[slow:500]] ${index}`);
     const { id } = await createBatch(client, lines);
     await pollBatch(client, id, {
       what: 'some answers',
