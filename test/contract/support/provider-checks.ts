@@ -57,7 +57,9 @@ export async function codesOf(client: OpenAI, lines: readonly string[]): Promise
 }
 
 /** Some lines are answered at once, the others not for long. */
-export const slowLines = chatLines(60, (index) => (index < 5 ? 'Hi' : `[[slow:1000]] ${index}`));
+export const slowLines = chatLines(60, (index) =>
+  index < 5 ? 'Hi' : `[[slow:${index < 40 ? 1_000 : 10_000}]] ${index}`,
+);
 
 export async function someAnswers(client: OpenAI, batchId: string): Promise<Batch> {
   return await pollBatch(client, batchId, {
