@@ -46,10 +46,13 @@ async function tryOut(
   );
 }
 
+/** A request may be a megabyte. */
+const shownCharsMax = 20_000;
+
 /** What follows the progress of the phases. */
 function failuresIn(output: string): string {
   const start = output.search(/^=+ (?:FAILURES|ERRORS) =+$/m);
-  return start === -1 ? output : output.slice(start);
+  return output.slice(Math.max(0, start)).slice(0, shownCharsMax);
 }
 
 test('the document is one by the schema of OpenAPI 3.1', async () => {

@@ -13,8 +13,8 @@ client = OpenAI(
     api_key=os.environ["LONGHAUL_TEST_API_KEY"],
 )
 
-# Some are answered at once and some later, so that there is progress to be seen.
-lines = request_lines(4) + request_lines(60, "[[slow:700]] {}").replace("request-", "slow-")
+# Some are answered at once and some later: for longer than the counts may be old, three seconds.
+lines = request_lines(4) + request_lines(60, "[[slow:2500]] {}").replace("request-", "slow-")
 file = client.files.create(file=("batch.jsonl", lines.encode()), purpose="batch")
 batch = client.batches.create(
     input_file_id=file.id,
