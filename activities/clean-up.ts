@@ -1,5 +1,5 @@
 /**
- * Removes what only a running batch needs, and puts the batch on the agenda for its own removal.
+ * Removes what only a running batch needs.
  *
  * Idempotent: what is gone stays gone.
  * Heartbeats every second with what it is doing.

@@ -16,7 +16,7 @@ import { MissingObject, nowSeconds, type ActivityDeps } from './deps';
 import { finalizeBatch, type SealedBatch } from './finalize-batch';
 import { heartbeating } from './heartbeating';
 import { notificationTargets } from './plan-notifications';
-import { removeWorkingState } from './remove-batch';
+import { removeKnownState, removeWorkingState } from './remove-batch';
 
 export async function concludeBatch(
   deps: ActivityDeps,
@@ -35,7 +35,9 @@ export async function concludeBatch(
       }
       const targets = await notificationTargets(deps, batch);
       if (targets.length === 0) {
-        await removeWorkingState(deps, ref, batch);
+        await (sealed?.ledgerKeys === undefined
+          ? removeWorkingState(deps, ref, batch)
+          : removeKnownState(deps, batch, sealed.ledgerKeys));
       }
       return { endedAs: batch.status, targets };
     },

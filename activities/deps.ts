@@ -20,6 +20,7 @@ import type { ByteBudget } from '../src/upstream/byte-budget';
 import type { Dispatcher } from '../src/upstream/dispatcher';
 import type { EndWatch } from './end-watch';
 import type { OpenFileCheck } from './file-check';
+import type { HeldBatches } from './held-batches';
 import type { ProgressReporter } from './progress-reporter';
 
 /** Everything that the activities need; made once, in the worker's `main.ts`. */
@@ -39,6 +40,7 @@ export interface ActivityDeps {
   readonly dispatcher: Dispatcher;
   readonly budget: ByteBudget;
   readonly recentSegments: RecentSegments;
+  readonly heldBatches: HeldBatches;
   readonly progress: ProgressReporter;
   readonly endWatch: EndWatch;
   readonly openFileCheck: OpenFileCheck;

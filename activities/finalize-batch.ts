@@ -18,9 +18,10 @@ import { costOf } from '../src/domain/cost';
 import { batchErrors } from '../src/domain/error-codes';
 import type { FileId } from '../src/domain/ids';
 import { fileKeys } from '../src/domain/object-keys';
-import { addUsage, noUsage, type Usage } from '../src/domain/usage';
+import { totalUsage } from '../src/domain/usage';
 import type { BatchRef, FinalizeInput } from '../src/domain/workflow-contract';
 import type { Seal, SealedObject } from '../src/ledger/seal';
+import type { SealedAtOnce } from '../src/ledger/shard-ledger';
 import type { ObjectSlice } from '../src/storage/object-store';
 import type { DecidedEnd } from './decide-end';
 import { MissingObject, nowSeconds, type ActivityDeps } from './deps';
@@ -39,11 +40,10 @@ interface FinalizeProgress {
 type FileKind = 'output' | 'error';
 
 /** A batch whose only shard the same activity has sealed just now. */
-export interface SealedBatch {
+export interface SealedBatch extends SealedAtOnce {
   readonly batch: BatchRecord;
-  /** Unix milliseconds. */
-  readonly readAtMs: number;
-  readonly seal: Seal;
+  /** When the activity began: the record is of that time or older. Unix milliseconds. */
+  readonly begunAtMs: number;
   /** Of the activity, which has waited since it began. */
   readonly context: Context;
 }
@@ -85,7 +85,7 @@ export async function finalizeBatch(
       const { reason } = end;
       const seals = sealed === undefined ? await intactSeals(deps, input) : [sealed.seal];
       const hasEnded = async (): Promise<boolean> =>
-        (sealed === undefined || deps.now() - sealed.readAtMs > aloneMsMax) &&
+        (sealed === undefined || deps.now() - sealed.begunAtMs > aloneMsMax) &&
         (await isEnded(deps, batch));
       if (await hasEnded()) {
         // Another run was faster: its files stay, and what was sealed anew here goes.
@@ -151,7 +151,7 @@ async function writeFiles(finalizing: Finalizing, seals: readonly Seal[]): Promi
       completed: seals.reduce((sum, { counts }) => sum + counts.completed, 0),
       failed: seals.reduce((sum, { counts }) => sum + counts.failed, 0),
     },
-    usage: seals.reduce<Usage>((sum, { usage }) => addUsage(sum, usage), noUsage),
+    usage: totalUsage(seals),
   };
 }
 

@@ -8,7 +8,7 @@ import { TaskGroup } from '../src/storage/task-group';
  * @throws the first failure, after which no more is begun.
  */
 export async function forEach<T>(
-  items: AsyncGenerator<T, void>,
+  items: AsyncGenerator<T, void> | Iterable<T>,
   inParallelMax: number,
   work: (item: T) => Promise<void>,
 ): Promise<void> {

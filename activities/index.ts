@@ -2,7 +2,6 @@
  * What the worker does on Temporal's behalf. Activities are functions over ports; each says in its
  * header why it may be repeated, how it heartbeats, what it resumes from and what makes it fail.
  */
-import { Context } from '@temporalio/activity';
 import {
   isTerminal,
   type BatchEnd,
@@ -10,6 +9,7 @@ import {
   type NewBatch,
   type TerminalStatus,
 } from '../src/domain/batch';
+import { Limiter } from '../src/domain/limiter';
 import type {
   BatchRef,
   CloseShardInput,
@@ -37,7 +37,6 @@ import type { ActivityDeps } from './deps';
 import { finalizeBatch } from './finalize-batch';
 import { heartbeating } from './heartbeating';
 import { removingLateWrites } from './late-writes';
-import { Limiter } from '../src/domain/limiter';
 import { openBatch } from './open-batch';
 import { recoverBatches } from './recover-batches';
 import { recoverPlan } from './recover-plan';
@@ -48,6 +47,7 @@ import { validateAndPlan } from './validate-and-plan';
 
 export type { ActivityDeps } from './deps';
 export { EndWatch } from './end-watch';
+export type { HeldBatch } from './held-batches';
 export type { NotificationDeps } from './notification-deps';
 export { createNotificationActivities, type NotificationActivities } from './notifications';
 export { ProgressReporter } from './progress-reporter';
@@ -76,24 +76,18 @@ export interface InferenceActivities {
 }
 
 /** Each takes up to 110 MB at five million lines. */
-const validationsInParallelMax = 2;
+const largeValidationsMax = 2;
 
 export function createControlActivities(deps: ActivityDeps): ControlActivities {
-  const validations = new Limiter(validationsInParallelMax);
+  const turns = new Limiter(largeValidationsMax);
   const open = async (batch: NewBatch): Promise<BatchRecord | undefined> =>
     await heartbeating({ step: 'writing the record' }, async () => await openBatch(deps, batch));
-  const validate = async (ref: BatchRef, known?: BatchRecord): Promise<ValidationResult> => {
-    const release = await turnOf(deps, validations, ref);
-    try {
-      return await removingLateWrites(
-        deps,
-        ref,
-        async (onRecord) => await validateAndPlan(deps, ref, { known, onRecord }),
-      );
-    } finally {
-      release();
-    }
-  };
+  const validate = async (ref: BatchRef, known?: BatchRecord): Promise<ValidationResult> =>
+    await removingLateWrites(
+      deps,
+      ref,
+      async (onRecord) => await validateAndPlan(deps, ref, { known, onRecord, turns }),
+    );
   return {
     openBatch: async (batch) => ({ endedAs: endOf(await open(batch)) }),
     validateAndPlan: async (ref) => await validate(ref),
@@ -129,28 +123,6 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
 
 function endOf(record: BatchRecord | undefined): TerminalStatus | null {
   return record !== undefined && isTerminal(record.status) ? record.status : null;
-}
-
-/** Waits for a turn; not any longer when the batch has ended, because its file is not read then. */
-async function turnOf(
-  deps: ActivityDeps,
-  validations: Limiter,
-  ref: BatchRef,
-): Promise<() => void> {
-  const ended = new AbortController();
-  if (validations.hasRoom) {
-    return await validations.acquire(ended.signal);
-  }
-  const unwatch = deps.endWatch.watch(ref, () => {
-    ended.abort();
-  });
-  const signal = AbortSignal.any([ended.signal, Context.current().cancellationSignal]);
-  try {
-    const waiting = { step: 'waiting for another validation' };
-    return await heartbeating(waiting, async () => await validations.acquire(signal));
-  } finally {
-    unwatch();
-  }
 }
 
 export function createInferenceActivities(deps: ActivityDeps): InferenceActivities {

@@ -5,6 +5,7 @@
  * split at a lone carriage return, which is legal inside a JSON text, and is four times slower.
  */
 import type { Readable } from 'node:stream';
+import { copiedBytesMax, copyInTurns } from '../src/domain/copy-in-turns';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** A line without its line feed. */
@@ -23,7 +24,7 @@ const lineFeed = 0x0a;
  * put together in turns of the event loop of its own.
  */
 export async function* readLines(
-  source: Readable,
+  source: Readable | Iterable<Buffer>,
   options: { readonly lineBytesMax: number },
 ): AsyncGenerator<Line[]> {
   const cutter = new LineCutter(options.lineBytesMax);
@@ -49,9 +50,6 @@ export function isBlank({ bytes, isTooLong }: Line): boolean {
 function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 9 || byte === 13;
 }
-
-/** New memory is slow at first: a turn copies no more than so much of a line, give or take a piece. */
-const copiedBytesMax = 2_097_152;
 
 class LineCutter {
   private pieces: Buffer[] = [];
@@ -85,16 +83,9 @@ class LineCutter {
     }
     const { bytes, pieces } = this.large;
     this.large = undefined;
-    let at = 0;
-    let copied = 0;
-    for (const piece of pieces) {
-      bytes.set(piece, at);
-      at += piece.length;
-      copied += piece.length;
-      if (copied >= copiedBytesMax) {
-        copied = 0;
-        await nextTurn();
-      }
+    const turns = copyInTurns(bytes, pieces);
+    while (turns.next().done !== true) {
+      await nextTurn();
     }
     await nextTurn();
   }

@@ -1,11 +1,12 @@
 import { isTerminal, type BatchRecord } from '../src/domain/batch';
-import type { ShardPlan } from '../src/domain/shard-plan';
+import { onlyShardPlan, type ShardPlan } from '../src/domain/shard-plan';
 import { MissingObject, type ActivityDeps } from './deps';
 import { inputFile, readInput } from './read-input';
 
 /**
- * The plan of a batch; `undefined` while its input is not validated, and after its end. Where it is
- * damaged or gone, it is made again: the same input gives the same plan.
+ * The plan of a batch; `undefined` while its input is not validated, and after its end. That of a
+ * single shard follows from the record. Where the object is damaged or gone, it is made again: the same
+ * input gives the same plan.
  *
  * @throws {@link MissingObject} when the input is not valid any more, as when a model of it is no
  *   longer served.
@@ -15,6 +16,10 @@ export async function loadPlan(
   batch: BatchRecord,
 ): Promise<ShardPlan | undefined> {
   const ref = { projectId: batch.projectId, batchId: batch.id };
+  const { requestCounts, model, onlyShardBytes } = batch;
+  if (onlyShardBytes !== undefined && !isTerminal(batch.status)) {
+    return onlyShardPlan({ total: requestCounts.total, model }, onlyShardBytes);
+  }
   const plan = await deps.batches.getPlan(ref);
   if (plan !== undefined || batch.inProgressAt === null || isTerminal(batch.status)) {
     return plan;
@@ -23,8 +28,7 @@ export async function loadPlan(
   const { file } = await inputFile(deps, batch);
   const progress = { bytesRead: 0, bytesTotal: 0, errors: 0 };
   const limits = await deps.projects.limits(batch.projectId, deps.settings.limits);
-  const input = { batch, limits, progress, stopsAtEnd: false };
-  const findings = file && (await readInput(deps, { ...input, file }));
+  const findings = file && (await readInput(deps, { batch, file, limits, progress }));
   if (findings === undefined || findings.errorCount > 0) {
     throw new MissingObject('plan', ref);
   }

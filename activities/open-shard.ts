@@ -3,8 +3,15 @@ import { isTerminal, type BatchRecord } from '../src/domain/batch';
 import type { Shard } from '../src/domain/shard-plan';
 import type { ShardRef, SliceResult } from '../src/domain/workflow-contract';
 import type { Seal } from '../src/ledger/seal';
-import { reopen, takeFirst, takeOver, type ShardLedger } from '../src/ledger/shard-ledger';
+import {
+  beginFirst,
+  reopen,
+  takeFirst,
+  takeOver,
+  type ShardLedger,
+} from '../src/ledger/shard-ledger';
 import { ledgerOptions, MissingObject, type ActivityDeps } from './deps';
+import { takeHeld } from './held-batches';
 import { loadPlan } from './load-plan';
 
 /** A shard as it was planned. */
@@ -16,11 +23,29 @@ export interface PlannedShard {
   readonly shard: Shard;
   /** Of the batch. */
   readonly shardCount: number;
+  /** The shard's bytes of the input, where this process holds them: then it has no ledger yet. */
+  readonly input?: Buffer;
 }
 
 /** A shard whose newest epoch is this process's. */
 export interface OpenShard extends PlannedShard {
   readonly ledger: ShardLedger;
+}
+
+/** The only shard of a batch that this process has just validated, if it still holds that. */
+export function heldShard(
+  deps: ActivityDeps,
+  ref: ShardRef,
+  heldAs: string,
+): PlannedShard | undefined {
+  const held = takeHeld(deps.heldBatches, heldAs);
+  const [shard, ...others] = held?.plan.shards ?? [];
+  if (held === undefined || shard === undefined || others.length > 0) {
+    return undefined;
+  }
+  const { batch, plan } = held;
+  const input = held.input.subarray(shard.byteOffset, shard.byteOffset + shard.byteLength);
+  return { ref, batch, model: plan.model, shard, shardCount: 1, input };
 }
 
 /**
@@ -54,6 +79,9 @@ export async function openShard(
   isNew = false,
 ): Promise<{ readonly seal: Seal } | { readonly open: OpenShard; readonly seal?: undefined }> {
   const options = ledgerOptions(deps, planned);
+  if (planned.input !== undefined) {
+    return { open: { ...planned, ledger: beginFirst(options) } };
+  }
   const first = isNew ? await takeFirst(options) : undefined;
   const taken = first === undefined ? await takeOver(options) : { ledger: first };
   return taken.seal === undefined

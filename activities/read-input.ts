@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { Context } from '@temporalio/activity';
-import type { BatchEnd, BatchError, BatchRecord } from '../src/domain/batch';
+import type { BatchError, BatchRecord } from '../src/domain/batch';
 import { batchErrors } from '../src/domain/error-codes';
 import type { FileRecord } from '../src/domain/file';
 import { isFileId } from '../src/domain/ids';
@@ -15,6 +15,8 @@ import type { InputFindings } from './input-check';
 
 /** Heartbeat details of whoever reads. */
 export interface ReadProgress {
+  /** Unless it reads. */
+  step?: string;
   bytesRead: number;
   bytesTotal: number;
   errors: number;
@@ -35,7 +37,7 @@ export async function inputFile(
   return file.purpose === 'batch' ? { file } : { problem: batchErrors.wrongPurpose(file.purpose) };
 }
 
-/** `undefined` when the batch ended meanwhile. */
+/** `undefined` when the batch ended, and it was told. */
 export async function readInput(
   deps: ActivityDeps,
   input: {
@@ -43,10 +45,13 @@ export async function readInput(
     readonly file: FileRecord;
     readonly limits: ProjectLimits;
     readonly progress: ReadProgress;
-    readonly stopsAtEnd: boolean;
+    /** Tells that the batch has ended, and the file need not be read on. */
+    readonly ended?: AbortSignal | undefined;
+    /** Gets what is read. */
+    readonly kept?: Buffer[] | undefined;
   },
 ): Promise<InputFindings | undefined> {
-  const { batch, file, limits, progress, stopsAtEnd } = input;
+  const { batch, file, limits, progress, ended, kept } = input;
   const ref = { projectId: batch.projectId, batchId: batch.id };
   const content = await deps.files.openContent(batch.projectId, file.id);
   if (content === undefined) {
@@ -66,20 +71,14 @@ export async function readInput(
     hashKey: [hashKeyHalf(deps.randomHex()), hashKeyHalf(deps.randomHex())],
   });
   const errors = new ErrorsObject(deps, ref);
-  const ended = new AbortController();
-  const onEnd = ({ reason }: BatchEnd): void => {
-    if (reason !== 'failed') {
-      ended.abort();
-    }
-  };
-  const unwatch = stopsAtEnd ? deps.endWatch.watch(ref, onEnd) : () => undefined;
   try {
     for await (const chunk of content as AsyncIterable<Buffer>) {
       // The worker is told to stop: another one starts the pass again.
       Context.current().cancellationSignal.throwIfAborted();
-      if (ended.signal.aborted) {
+      if (ended?.aborted === true) {
         return undefined;
       }
+      kept?.push(chunk);
       const found = await check.add(chunk);
       await errors.write(found);
       progress.bytesRead += chunk.length;
@@ -90,7 +89,6 @@ export async function readInput(
     await errors.close();
     return findings;
   } finally {
-    unwatch();
     await check.close();
     content.destroy();
     errors.destroy();

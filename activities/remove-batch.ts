@@ -1,17 +1,28 @@
-/** What becomes of a batch after its end: first its working state goes, much later the rest. */
+/**
+ * What becomes of a batch after its end: first its working state goes, much later the rest.
+ *
+ * No entry of the agenda says when that is. The id of a batch tells when it was made, and it has ended
+ * about a day later at the latest, as most windows are no longer: a sweep looks at the records of those
+ * that are old enough for that.
+ */
 import { endedAt, type BatchRecord } from '../src/domain/batch';
-import { isFileId } from '../src/domain/ids';
-import { batchKeys } from '../src/domain/object-keys';
+import { isFileId, makeBatchId, type BatchId, type ProjectId } from '../src/domain/ids';
+import { batchKeys, fileKeys, openBatchKey } from '../src/domain/object-keys';
 import type { BatchRef } from '../src/domain/workflow-contract';
 import { deleteBelow } from '../src/storage/delete-below';
 import type { ActivityDeps } from './deps';
 
 const secondsPerDay = 86_400;
+/** The default completion window. */
+const windowDays = 1;
+const batchesOfPage = 1_000;
+/** Of the id that comes first among those of a millisecond. */
+const lowestRandom = '0'.repeat(20);
 
 /**
  * Removes what only a running batch needs: markers, plan, progress and ledger; and the bytes of its
- * input file if that was deleted meanwhile. The marker under `open/` goes last, so that whoever is
- * cut off here is not forgotten. Repeating it does no harm.
+ * input file if that was deleted meanwhile. The marker under `open/` goes last, so that whoever is cut
+ * off here is not forgotten. Repeating it does no harm.
  */
 export async function removeWorkingState(
   deps: ActivityDeps,
@@ -22,11 +33,21 @@ export async function removeWorkingState(
     await deps.files.release(ref.projectId, batch.inputFileId, ref.batchId);
   }
   await removeLedger(deps, ref);
-  const removableAt = batch && removableFrom(deps, batch);
-  if (removableAt !== undefined) {
-    await deps.agenda.put(removableAt, ref.projectId, ref.batchId);
-  }
   await deps.batches.close(ref);
+}
+
+/**
+ * The same where it is known what the ledger consists of, in one call: all goes, or it is called again.
+ * If the input was deleted meanwhile, its bytes go with the next sweep.
+ */
+export async function removeKnownState(
+  { store }: ActivityDeps,
+  { projectId, id, inputFileId }: BatchRecord,
+  ledgerKeys: readonly string[],
+): Promise<void> {
+  const uses = isFileId(inputFileId) ? [fileKeys(projectId, inputFileId).use(id)] : [];
+  const { plan } = batchKeys(projectId, id);
+  await store.delete([plan, ...ledgerKeys, ...uses, openBatchKey(projectId, id)]);
 }
 
 /** Removes plan, progress and ledger, which nobody needs once the batch is terminal. */
@@ -37,41 +58,54 @@ export async function removeLedger({ store }: ActivityDeps, ref: BatchRef): Prom
 }
 
 /**
- * Removes a batch that ended long enough ago; its record last, so that a removal that is cut off is
- * taken up again. Its result files have an expiry of their own; content that never became a file,
- * because somebody wrote it after its time, goes with the batch.
- *
- * @returns false when the batch has not ended.
+ * The batches of a project that are to be removed if they have ended when they should, newest first. Not
+ * yet those that would have to be looked at again and again until they are.
  */
-export async function removeBatch(
+export async function* oldBatches(
+  { batches, settings }: ActivityDeps,
+  projectId: ProjectId,
+  nowSeconds: number,
+): AsyncGenerator<BatchRef, void> {
+  const keptSeconds = (settings.batchRetentionDays + windowDays) * secondsPerDay;
+  const madeBy = Math.max(0, nowSeconds - keptSeconds);
+  let after: BatchId | undefined = makeBatchId(madeBy * 1000, lowestRandom);
+  while (after !== undefined) {
+    const page = await batches.list(projectId, { after, limit: batchesOfPage });
+    yield* page.items.map((batchId) => ({ projectId, batchId }));
+    after = page.hasMore ? page.items.at(-1) : undefined;
+  }
+}
+
+/**
+ * Removes a batch that ended long enough ago, or that never came to be; its record last, so that a
+ * removal that is cut off is taken up again. Its result files have an expiry of their own; content
+ * that never became a file, because somebody wrote it after its time, goes with the batch. One with a
+ * marker is being created, or its working state is still to be removed.
+ *
+ * @returns whether the batch is gone.
+ */
+export async function removeIfOld(
   deps: ActivityDeps,
   ref: BatchRef,
   nowSeconds: number,
 ): Promise<boolean> {
-  const { projectId, batchId } = ref;
-  const keys = batchKeys(projectId, batchId);
+  const keys = batchKeys(ref.projectId, ref.batchId);
   const batch = await deps.batches.get(ref);
-  if (batch !== undefined) {
-    const removableAt = removableFrom(deps, batch);
-    if (removableAt === undefined) {
-      return false;
-    }
-    if (removableAt > nowSeconds) {
-      // The setting has grown since the batch ended.
-      await deps.agenda.put(removableAt, projectId, batchId);
-      return true;
-    }
+  if (batch !== undefined && !isOld(deps, batch, nowSeconds)) {
+    return false;
+  }
+  if ((await deps.batches.getMarker(ref)) !== undefined) {
+    return false;
   }
   await deleteBelow(deps.store, keys.prefix, (key) => key !== keys.record);
   for (const fileId of Object.values(batch?.resultFileIds ?? {})) {
-    await deps.files.sweep(projectId, { fileId, isDeleted: false }, nowSeconds);
+    await deps.files.sweep(ref.projectId, { fileId, isDeleted: false }, nowSeconds);
   }
   await deps.store.delete([keys.record]);
   return true;
 }
 
-/** Unix seconds; `undefined` for a batch that has not ended. */
-function removableFrom({ settings }: ActivityDeps, batch: BatchRecord): number | undefined {
+function isOld({ settings }: ActivityDeps, batch: BatchRecord, nowSeconds: number): boolean {
   const ended = endedAt(batch);
-  return ended === null ? undefined : ended + settings.batchRetentionDays * secondsPerDay;
+  return ended !== null && ended + settings.batchRetentionDays * secondsPerDay <= nowSeconds;
 }

@@ -21,8 +21,8 @@ import type {
   SliceInput,
   SliceResult,
 } from '../src/domain/workflow-contract';
-import type { Seal } from '../src/ledger/seal';
 import type { SegmentLine } from '../src/ledger/segment';
+import type { SealedAtOnce } from '../src/ledger/shard-ledger';
 import type { Logger } from '../src/observability/logger';
 import type { DispatchSession, LineOutcome, LineRequest } from '../src/upstream/dispatcher';
 import type { ModelRoute } from '../src/config/upstreams';
@@ -31,6 +31,7 @@ import type { ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
 import { LineTargets, type LineTarget } from './line-targets';
 import {
+  heldShard,
   loadShard,
   openShard,
   sealedResult,
@@ -63,14 +64,15 @@ const handOverSegmentCount = 8;
 type StopReason = 'time_up' | 'ended' | 'cancelled' | 'shutdown' | 'interrupted' | 'failed';
 
 export async function runSlice(deps: ActivityDeps, input: SliceInput): Promise<SliceResult> {
-  const { earlierAttempts = {}, isFirst = false, isOnly = false, ...ref } = input;
-  const readAtMs = deps.now();
+  const { earlierAttempts = {}, isFirst = false, isOnly = false, heldAs, ...ref } = input;
+  const begunAtMs = deps.now();
   const step = { shard: ref.shardIndex, step: 'taking over' };
   // Before the first wait: later there may be none to be found.
   const context = Context.current();
   const isNew = isFirst && context.info.attempt === 1;
   const taken = await heartbeating(step, async () => {
-    const planned = await loadShard(deps, ref);
+    const held = isNew && heldAs !== undefined ? heldShard(deps, ref, heldAs) : undefined;
+    const planned = held ?? (await loadShard(deps, ref));
     const only = planned && onlyRouteOf(deps, planned);
     return planned && { only, opened: await openShard(deps, planned, isNew) };
   });
@@ -84,8 +86,8 @@ export async function runSlice(deps: ActivityDeps, input: SliceInput): Promise<S
   const endsBatch = isOnly && deps.settings.roles.includes('orchestrator');
   const slice = new Slice(deps, opened.open, { only, earlierAttempts, endsBatch, context });
   const result = await slice.run();
-  const { sealedAtOnce: seal } = slice;
-  if (seal === undefined) {
+  const { sealedAtOnce } = slice;
+  if (sealedAtOnce === undefined) {
     return result;
   }
   const { projectId, batchId } = ref;
@@ -93,7 +95,7 @@ export async function runSlice(deps: ActivityDeps, input: SliceInput): Promise<S
   const { batch } = opened.open;
   return {
     ...result,
-    concluded: await concludeBatch(deps, end, { batch, readAtMs, seal, context }),
+    concluded: await concludeBatch(deps, end, { batch, begunAtMs, context, ...sealedAtOnce }),
   };
 }
 
@@ -123,7 +125,7 @@ class Slice {
   private readonly writer: SegmentWriter;
   private readonly progress: ShardProgress;
   private readonly log: Logger;
-  private atOnce: Seal | undefined;
+  private atOnce: SealedAtOnce | undefined;
   /** Wakes {@link run} from whatever it waits for, to look at what has changed. */
   private wake: () => void = () => undefined;
 
@@ -178,7 +180,7 @@ class Slice {
   }
 
   /** Set when the shard took no commit: its sealed objects are the batch's files. */
-  get sealedAtOnce(): Seal | undefined {
+  get sealedAtOnce(): SealedAtOnce | undefined {
     return this.atOnce;
   }
 
@@ -327,7 +329,7 @@ class Slice {
 
   private async conclude(): Promise<SliceResult> {
     const { ledger } = this.open;
-    const seal = this.atOnce ?? (await ledger.seal());
+    const seal = this.atOnce?.seal ?? (await ledger.seal());
     if (seal !== undefined) {
       if (this.atOnce === undefined) {
         this.progress.update(ledger.epoch, seal);

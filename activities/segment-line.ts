@@ -2,6 +2,7 @@ import type { ResultForm } from '../src/domain/batch';
 import { outcomeKinds } from '../src/domain/outcome';
 import { noUsage } from '../src/domain/usage';
 import type { SegmentLine } from '../src/ledger/segment';
+import { isSuccess } from '../src/upstream/answer';
 import type { LineOutcome } from '../src/upstream/dispatcher';
 import { answeredLine, failedLine } from './result-line';
 import type { UnansweredLine } from './unanswered-lines';
@@ -17,10 +18,9 @@ export function toSegmentLine(
     const pieces = [failedLine(line, outcome.failure)];
     return { ordinal, kind: outcomeKinds.failed, pieces, usage: noUsage };
   }
-  const isCompleted = outcome.answer.status >= 200 && outcome.answer.status < 300;
   return {
     ordinal,
-    kind: isCompleted ? outcomeKinds.completed : outcomeKinds.failed,
+    kind: isSuccess(outcome.answer.status) ? outcomeKinds.completed : outcomeKinds.failed,
     pieces: answeredLine(line, outcome.answer, form),
     usage: outcome.answer.usage,
   };

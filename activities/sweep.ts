@@ -1,23 +1,25 @@
 /**
  * Does what the agenda says is due: expired and deleted files, content that never became a file,
- * uploads, what creates have fixed, batches whose time is over. Then the markers of batches that
- * never came to be.
+ * uploads, what creates have fixed. Then the markers of batches that never came to be, the attempts
+ * at creates that nobody will repeat, and the batches whose time is over.
  *
  * Idempotent: each removal is, and an entry goes after what it is about.
  * Heartbeats every second with what it has done.
- * Resumes by looking again: what is done is not on the agenda any more.
+ * Resumes by looking again: what is done is not there any more.
  * Never fails for good. What cannot be removed now is left for the next sweep, and does not keep
  * others waiting.
  */
-import { isBatchId, isUploadId } from '../src/domain/ids';
+import { isBatchId, isProjectId, isUploadId, type ProjectId } from '../src/domain/ids';
+import { projectsPrefix } from '../src/domain/object-keys';
 import type { SweepResult } from '../src/domain/workflow-contract';
 import { parseFileSubject } from '../src/storage/file-store';
 import type { AgendaEntry } from '../src/storage/agenda';
+import { listIds } from '../src/storage/list-ids';
 import { closeIfAbandoned, longOpenBatches, releaseAbandonedUses } from './abandoned-batches';
 import { nowSeconds, type ActivityDeps } from './deps';
 import { forEach } from './for-each';
 import { heartbeating } from './heartbeating';
-import { removeBatch } from './remove-batch';
+import { oldBatches, removeIfOld } from './remove-batch';
 
 const removalsInParallel = 8;
 /** A worker of another version may know the subject; during a deploy it comes by within a day. */
@@ -34,18 +36,54 @@ export async function sweep(deps: ActivityDeps): Promise<SweepResult> {
       counts[await sweepEntry(deps, entry, now)] += 1;
     });
     await forEach(longOpenBatches(deps), removalsInParallel, async (ref) => {
-      try {
+      await orLeft(deps, counts, { batch: ref.batchId }, async () => {
         await closeIfAbandoned(deps, ref);
-      } catch (error) {
-        counts.failed += 1;
-        deps.logger.warn({ batch: ref.batchId, err: error }, 'marker left for the next sweep');
-      }
+      });
+    });
+    const all = { limit: Number.MAX_SAFE_INTEGER };
+    const projects = await listIds(deps.store, projectsPrefix, isProjectId, all);
+    await forEach(projects.items, removalsInParallel, async (projectId) => {
+      await orLeft(deps, counts, { project: projectId }, async () => {
+        await deps.createdBatches.sweepAttempts(projectId, now);
+      });
+      await orLeft(deps, counts, { project: projectId }, async () => {
+        await sweepBatches(deps, counts, projectId, now);
+      });
     });
   });
   if (counts.done > 0) {
     deps.logger.info({ ...counts }, 'sweep has removed what was due');
   }
   return counts;
+}
+
+async function sweepBatches(
+  deps: ActivityDeps,
+  counts: Counts,
+  projectId: ProjectId,
+  now: number,
+): Promise<void> {
+  await forEach(oldBatches(deps, projectId, now), removalsInParallel, async (ref) => {
+    await orLeft(deps, counts, { batch: ref.batchId }, async () => {
+      if (await removeIfOld(deps, ref, now)) {
+        counts.done += 1;
+      }
+    });
+  });
+}
+
+async function orLeft(
+  { logger }: ActivityDeps,
+  counts: Counts,
+  subject: object,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    counts.failed += 1;
+    logger.warn({ ...subject, err: error }, 'left for the next sweep');
+  }
 }
 
 async function sweepEntry(
@@ -80,7 +118,8 @@ async function isDone(deps: ActivityDeps, entry: AgendaEntry, now: number): Prom
     return await deps.uploads.sweep(projectId, subject, now);
   }
   if (isBatchId(subject)) {
-    return await removeBatch(deps, { projectId, batchId: subject }, now);
+    // Of versions that did not find batches by their age.
+    return true;
   }
   if (subject.startsWith(createPrefix)) {
     await deps.createdBatches.sweep(projectId, subject.slice(createPrefix.length), now);

@@ -1,4 +1,5 @@
 /** Streams the request lines of a shard that have no answer yet. */
+import type { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { memberSpans, type Span } from '../src/domain/json-spans';
 import { isFileId, makeRequestId, type RequestId } from '../src/domain/ids';
@@ -28,22 +29,14 @@ export interface UnansweredLine {
  */
 export async function* unansweredLines(
   deps: ActivityDeps,
-  { ref, batch, shard, ledger }: OpenShard,
+  open: OpenShard,
 ): AsyncGenerator<UnansweredLine[]> {
+  const { ref, shard, ledger } = open;
   const answered = ledger.answeredOrdinals();
   if (answered.size === shard.lineCount) {
     return;
   }
-  const { inputFileId } = batch;
-  const content = isFileId(inputFileId)
-    ? await deps.files.openContent(ref.projectId, inputFileId, {
-        offset: shard.byteOffset,
-        length: shard.byteLength,
-      })
-    : undefined;
-  if (content === undefined) {
-    throw new MissingObject('input file', ref);
-  }
+  const content = open.input === undefined ? await openInput(deps, open) : [open.input];
   const endOrdinal = shard.firstOrdinal + shard.lineCount;
   let ordinal = shard.firstOrdinal;
   for await (const lines of readLines(content, { lineBytesMax })) {
@@ -68,6 +61,20 @@ export async function* unansweredLines(
   if (ordinal < endOrdinal) {
     throw new InputChanged(ref);
   }
+}
+
+async function openInput(
+  { files }: ActivityDeps,
+  { ref, batch: { inputFileId }, shard }: OpenShard,
+): Promise<Readable> {
+  const range = { offset: shard.byteOffset, length: shard.byteLength };
+  const content = isFileId(inputFileId)
+    ? await files.openContent(ref.projectId, inputFileId, range)
+    : undefined;
+  if (content === undefined) {
+    throw new MissingObject('input file', ref);
+  }
+  return content;
 }
 
 class InputChanged extends Error {

@@ -52,6 +52,14 @@ const shapes: Readonly<Record<string, Shape>> = {
   completed: async ({ client }) =>
     await waitForEnd(client, (await createBatch(client, chatLines(20))).id),
 
+  'completed-after-minutes': async ({ client }) => {
+    const batch = await createBatch(
+      client,
+      chatLines(20, () => '[[slow:130000]]'),
+    );
+    return await waitForEnd(client, batch.id, 180_000);
+  },
+
   'completed-several-shards': async ({ client }) =>
     await waitForEnd(client, (await createBatch(client, chatLines(11_000))).id, 120_000),
 

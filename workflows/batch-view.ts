@@ -8,7 +8,7 @@ import { setCurrentDetails, upsertMemo, upsertSearchAttributes } from '@temporal
 import type { BatchStatus, EndReason } from '../src/domain/batch';
 import {
   searchAttributeNames,
-  type BatchRecovery,
+  type BatchWorkflowInput,
   type ShardCounts,
 } from '../src/domain/workflow-contract';
 
@@ -24,9 +24,15 @@ export class BatchView {
   private shardsSealed = 0;
   private completed = 0;
   private failed = 0;
+  /** To be shown with the next status. */
+  private unshown: readonly SearchAttributePair[] = [];
 
-  /** @param recovery of a run that only ends the batch. */
-  constructor(private readonly recovery?: BatchRecovery) {}
+  /** A batch of one shard is not yet to be found as in progress. */
+  private waits: boolean;
+
+  constructor(private readonly input: Pick<BatchWorkflowInput, 'recovery' | 'showsLate'>) {
+    this.waits = input.showsLate === true;
+  }
 
   validated(plan: {
     readonly total: number;
@@ -36,11 +42,28 @@ export class BatchView {
     this.total = plan.total;
     this.shardCount = plan.shardCount;
     const model = plan.model ?? 'several';
-    upsertMemo({ model });
-    this.show('in_progress', [
+    this.unshown = [
       { key: modelKey, value: model.slice(0, 255) },
       { key: requestsKey, value: plan.total },
-    ]);
+    ];
+    if (this.input.showsLate !== true) {
+      // Runs of old have the model in both.
+      upsertMemo({ model });
+    }
+    if (plan.shardCount === 1 && this.waits) {
+      this.status = 'in_progress';
+      this.describe();
+    } else {
+      this.show('in_progress');
+    }
+  }
+
+  /** The batch has run for a while. */
+  waitNoLonger(): void {
+    this.waits = false;
+    if (this.unshown.length > 0) {
+      this.show(this.status);
+    }
   }
 
   sealed(counts: ShardCounts): void {
@@ -61,9 +84,10 @@ export class BatchView {
     this.show(reason);
   }
 
-  private show(status: BatchStatus, more: SearchAttributePair[] = []): void {
+  private show(status: BatchStatus): void {
     this.status = status;
-    upsertSearchAttributes([{ key: statusKey, value: status }, ...more]);
+    upsertSearchAttributes([{ key: statusKey, value: status }, ...this.unshown]);
+    this.unshown = [];
     this.describe();
   }
 
@@ -79,10 +103,11 @@ export class BatchView {
   }
 
   private recoveryNote(): string[] {
-    if (this.recovery === undefined) {
+    const { recovery } = this.input;
+    if (recovery === undefined) {
       return [];
     }
-    const what = this.recovery.reason === 'failed' ? 'has failed' : 'was terminated';
+    const what = recovery.reason === 'failed' ? 'has failed' : 'was terminated';
     return [
       `Recovery: the earlier run ${what}. This one ends the batch and keeps its answers.`,
       '',

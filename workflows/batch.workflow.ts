@@ -65,6 +65,9 @@ const notificationsPatch = 'notifications';
 /** A timer of no time would let shards start before it fires. */
 const lateStartPatch = 'late-start';
 
+/** By then most batches of one shard have ended, also where hundreds were created at once. */
+const showLateMs = 120_000;
+
 /** Of 1 to 5, the lowest first; 3 without. */
 const endingPriority = 2;
 
@@ -92,13 +95,15 @@ class BatchRun {
   private isConcluding = false;
   /** Set where the slice of the only shard has ended the batch. */
   private concluded: ConcludedBatch | undefined;
+  /** Until the shard is run for the first time. */
+  private heldAs: string | undefined;
   private readonly unsealed = new Set<number>();
 
   constructor(private readonly input: BatchWorkflowInput) {
     const { projectId, id } = input.batch;
     this.ref = { projectId, batchId: id };
     this.queues = taskQueues(input.taskQueuePrefix);
-    this.view = new BatchView(input.recovery);
+    this.view = new BatchView(input);
   }
 
   async run(): Promise<BatchWorkflowResult> {
@@ -179,14 +184,19 @@ class BatchRun {
   }
 
   private startExpiryTimer(): void {
-    const remainingMs = Math.max(0, this.expiresAtMs() - Date.now());
+    const remainingMs = this.remainingMs();
     if (remainingMs === 0 && patched(lateStartPatch)) {
       this.ask('expired');
       return;
     }
     void this.expiry
       .run(async () => {
-        await sleep(remainingMs, { summary: 'completion window' });
+        if (this.input.showsLate === true && remainingMs > showLateMs) {
+          await sleep(showLateMs, { summary: 'until a small batch is shown in progress' });
+          this.view.waitNoLonger();
+        }
+        // Looked at again: without workers, the first timer may have been heard of much later.
+        await sleep(this.remainingMs(), { summary: 'completion window' });
         this.ask('expired');
       })
       .catch((error: unknown) => {
@@ -197,10 +207,10 @@ class BatchRun {
   }
 
   /** By the engine's clock; the batch's own times are by that of the API that has made them. */
-  private expiresAtMs(): number {
+  private remainingMs(): number {
     const startMs = workflowInfo().startTime.getTime();
     const { batch, startedAtMs = startMs } = this.input;
-    return batch.expiresAt * 1000 + startMs - startedAtMs;
+    return Math.max(0, batch.expiresAt * 1000 + startMs - startedAtMs - Date.now());
   }
 
   private async prepareAndRun(): Promise<void> {
@@ -238,6 +248,7 @@ class BatchRun {
       return false;
     }
     this.adopt(validation);
+    this.heldAs = validation.heldAs;
     return true;
   }
 
@@ -306,10 +317,19 @@ class BatchRun {
     const inferenceTaskQueue =
       this.shardCount === 1 ? this.queues.inferenceShort : this.queues.inference;
     const isOnly = this.shardCount === 1 && this.input.fewSteps === true;
+    const { heldAs } = this;
+    this.heldAs = undefined;
     try {
       return await executeChild(shardWorkflow, {
         workflowId: shardWorkflowId(this.ref.batchId, index),
-        args: [{ shard, inferenceTaskQueue, ...(isOnly && { isOnly }) }],
+        args: [
+          {
+            shard,
+            inferenceTaskQueue,
+            ...(isOnly && { isOnly }),
+            ...(heldAs !== undefined && { heldAs }),
+          },
+        ],
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
         staticSummary: `shard ${index} of ${this.shardCount}`,

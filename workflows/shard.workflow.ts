@@ -20,14 +20,16 @@ import type {
 import { inferenceActivities } from './activity-options';
 
 export async function shardWorkflow(input: ShardWorkflowInput): Promise<SliceResult> {
+  const { heldAs, ...again } = input;
   const { shard, inferenceTaskQueue, isOnly } = input;
+  const first = { isFirst: true, ...(heldAs !== undefined && { heldAs }) } as const;
   let earlierAttempts: EarlierAttempts | undefined;
   let damaged = 0;
   for (let slice = 1; ; slice++) {
     const summary = `shard ${shard.shardIndex}, slice ${slice}`;
     const result = await inferenceActivities(inferenceTaskQueue, summary).runSlice({
       ...shard,
-      ...(slice === 1 && { isFirst: true }),
+      ...(slice === 1 && first),
       ...(isOnly && { isOnly }),
       ...(earlierAttempts !== undefined && { earlierAttempts }),
     });
@@ -40,7 +42,7 @@ export async function shardWorkflow(input: ShardWorkflowInput): Promise<SliceRes
       return result;
     }
     if (workflowInfo().continueAsNewSuggested) {
-      await continueAsNew<typeof shardWorkflow>(input);
+      await continueAsNew<typeof shardWorkflow>(again);
     }
   }
 }

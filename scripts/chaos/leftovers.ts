@@ -24,7 +24,7 @@ function agendaSubject(key: string): string[] {
 }
 
 const keptPattern =
-  /^((project-records|api-keys|agenda)\/|projects\/[^/]+\/(webhook-secret$|webhooks\/))/;
+  /^((project-records|api-keys|agenda)\/|projects\/[^/]+\/(webhook-secret$|(webhooks|attempts)\/))/;
 
 /** `undefined` when the object is in its place. */
 function whyLeft(key: string, known: Known, scheduled: ReadonlySet<string>): string | undefined {

@@ -93,6 +93,8 @@ export interface BatchRecord {
   readonly outputFileId: FileId | null;
   readonly errorFileId: FileId | null;
   readonly requestCounts: RequestCounts;
+  /** Length of the input, set where all of it is one shard: then there is no object with a plan. */
+  readonly onlyShardBytes?: number;
   readonly usage: Usage | null;
   /** Absent where the model has no price, and until the batch has ended. */
   readonly cost?: Cost;
@@ -149,6 +151,8 @@ export type BatchEvent =
       readonly at: number;
       readonly total: number;
       readonly model: string | null;
+      /** As in {@link BatchRecord}. */
+      readonly onlyShardBytes?: number | undefined;
     }
   | {
       readonly type: 'validation_failed';
@@ -255,8 +259,14 @@ function onValidationPassed(
   if (record.status !== 'validating') {
     return undefined;
   }
-  const requestCounts = { ...noCounts, total: event.total };
-  return { status: 'in_progress', inProgressAt: event.at, model: event.model, requestCounts };
+  const { at, total, model, onlyShardBytes } = event;
+  return {
+    status: 'in_progress',
+    inProgressAt: at,
+    model,
+    requestCounts: { ...noCounts, total },
+    ...(onlyShardBytes !== undefined && { onlyShardBytes }),
+  };
 }
 
 function onEndDecided(record: BatchRecord, end: BatchEnd): Changes {

@@ -43,6 +43,8 @@ export const segmentBytesMax = 2 * MIB;
  * shards of 22,500 lines of 700 bytes.
  */
 export const recentSegmentsBytesMax = 32 * MIB;
+/** Of small batches that a process has validated and still holds: 250 of the largest ones. */
+export const heldBatchesBytesMax = 16 * MIB;
 /** A commit that takes longer stops the slice from taking lines until it has ended. */
 export const commitMsMax = 3_000;
 /**

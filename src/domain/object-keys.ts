@@ -52,6 +52,9 @@ export interface UploadKeys {
   part(partId: PartId): string;
 }
 
+/** Below it are the projects that have anything. */
+export const projectsPrefix = 'projects/';
+
 export function batchesPrefix(projectId: ProjectId): string {
   return `projects/${projectId}/batches/`;
 }
@@ -113,14 +116,19 @@ export function createdBatchKey(projectId: ProjectId, nameHex: string): string {
   return `projects/${projectId}/creates/${nameHex}`;
 }
 
-/** The name of one attempt at a request: the request's hash, and what tells its batch from others. */
-export function createAttemptName(requestHash: string, batchId: BatchId): string {
-  return `${requestHash}${batchId.slice('batch_'.length)}`;
+/** What an attempt at a create without a name leaves for its repeats. `requestHash` is in hex. */
+export function createAttemptKey(
+  projectId: ProjectId,
+  requestHash: string,
+  batchId: BatchId,
+): string {
+  return `${createAttemptsPrefix(projectId, requestHash)}${batchId}`;
 }
 
-/** All attempts at a request, newest first; no name of another kind begins like them. */
-export function createAttemptsPrefix(projectId: ProjectId, requestHash: string): string {
-  return createdBatchKey(projectId, requestHash);
+/** All attempts at a request, newest first; without one, all of the project. */
+export function createAttemptsPrefix(projectId: ProjectId, requestHash?: string): string {
+  const prefix = `projects/${projectId}/attempts/`;
+  return requestHash === undefined ? prefix : `${prefix}${requestHash}-`;
 }
 
 /** The agenda: what has to be looked at, in the order of the time from which on. */

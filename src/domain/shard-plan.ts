@@ -28,6 +28,21 @@ export interface ShardPlan {
   readonly shards: readonly Shard[];
 }
 
+/** The plan of an input all bytes of which are one shard. */
+export function onlyShardPlan(
+  { total, model }: Pick<ShardPlan, 'total' | 'model'>,
+  byteLength: number,
+): ShardPlan {
+  const shard = { index: 0, firstOrdinal: 0, lineCount: total, byteOffset: 0, byteLength };
+  return { total, model, shards: [shard] };
+}
+
+/** The bytes of such an input; `undefined` of any other, also when it begins with a byte order mark. */
+export function onlyShardBytesOf({ shards }: ShardPlan): number | undefined {
+  const [first, ...others] = shards;
+  return first?.byteOffset === 0 && others.length === 0 ? first.byteLength : undefined;
+}
+
 /** A power of two. */
 const checkpointLines = 256;
 

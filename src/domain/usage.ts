@@ -25,6 +25,10 @@ export function addUsage(a: Usage, b: Usage): Usage {
   };
 }
 
+export function totalUsage(parts: readonly { readonly usage: Usage }[]): Usage {
+  return parts.reduce((sum, { usage }) => addUsage(sum, usage), noUsage);
+}
+
 /** No model comes near it, and a shard's sums of 32-bit counts fit the 48 bits of a segment. */
 const tokensMax = 2 ** 32 - 1;
 

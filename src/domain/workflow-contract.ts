@@ -71,6 +71,12 @@ export interface BatchWorkflowInput {
    * runs of old, which go on as they began; a patch would cost every batch a marker and an upsert.
    */
   readonly fewSteps?: true;
+  /**
+   * Filters find a batch of one shard in progress only if it still is after a while: a change of search
+   * attributes costs the engine more than some requests cost us. Absent from runs of old, which show it
+   * at once.
+   */
+  readonly showsLate?: true;
   /** The earlier run was lost, and the batch is to end; absent when it is to run. */
   readonly recovery?: BatchRecovery;
 }
@@ -89,7 +95,7 @@ export interface ScheduledWorkflowInput {
   readonly taskQueuePrefix: string;
 }
 
-/** What became of the entries of the agenda that were due. */
+/** What became of the entries of the agenda that were due, and of old batches. */
 export interface SweepResult {
   readonly done: number;
   /** Still needed: a batch reads the file, for one. */
@@ -126,6 +132,8 @@ export interface ShardWorkflowInput {
   readonly inferenceTaskQueue: string;
   /** The batch has no other shard: the slice that seals it may end the batch. */
   readonly isOnly?: true;
+  /** As in {@link ValidationResult}, for the first slice; not when the shard is run again. */
+  readonly heldAs?: string;
 }
 
 /** Answered lines of a shard, from committed segments only. */
@@ -143,6 +151,7 @@ export interface SliceInput extends ShardRef {
   readonly isFirst?: true;
   /** As in {@link ShardWorkflowInput}. */
   readonly isOnly?: true;
+  readonly heldAs?: string;
 }
 
 export interface SliceResult {
@@ -185,6 +194,8 @@ export type ValidationResult =
       readonly total: number;
       readonly shardCount: number;
       readonly model: string | null;
+      /** Under which the process that has read the input holds it for its first slice. */
+      readonly heldAs?: string;
     }
   | { readonly verdict: 'invalid'; readonly errorCount: number }
   /** The batch ended, or the activity was cancelled, before the file was read to its end. */

@@ -6,7 +6,6 @@
  * the order in which they lie in it, so its checksum can be followed on the way.
  */
 import { crc32 } from 'node:zlib';
-import { addUsage, noUsage, type Usage } from '../domain/usage';
 import type { ByteRange, ObjectStore } from '../storage/object-store';
 import { readUnlessLost } from './read-unless-lost';
 import { emptyIndex, type SegmentIndex, type SegmentSummary } from './segment';
@@ -56,10 +55,6 @@ export function mergedIndex(segments: readonly OpenSegment[]): SegmentIndex {
     offset += length;
   });
   return merged;
-}
-
-export function totalUsage(segments: readonly OpenSegment[]): Usage {
-  return segments.reduce<Usage>((sum, { summary }) => addUsage(sum, summary.usage), noUsage);
 }
 
 /** Bytes of consecutive lines that are all of one kind. */

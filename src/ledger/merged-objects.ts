@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { isOutput } from '../domain/outcome';
+import { totalUsage } from '../domain/usage';
 import { StoreFault, type ObjectInfo, type ObjectStore } from '../storage/object-store';
-import { mergedIndex, readMerged, totalUsage, type OpenSegment } from './merge';
+import { mergedIndex, readMerged, type OpenSegment } from './merge';
 import { encodeTail, segmentBytes, type SegmentLine, type SegmentSummary } from './segment';
 import type { Seal, SealedObject } from './seal';
 
@@ -23,7 +24,8 @@ export async function writeCompacted(
       linesCrc = crc32(bytes, linesCrc);
       yield bytes;
     }
-    const encoded = encodeTail(key, index, { linesBytes, linesCrc, usage: totalUsage(segments) });
+    const usage = totalUsage(segments.map((segment) => segment.summary));
+    const encoded = encodeTail(key, index, { linesBytes, linesCrc, usage });
     summary = encoded.summary;
     yield encoded.tail;
   }

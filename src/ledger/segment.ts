@@ -17,12 +17,11 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
+import { copiedBytesMax } from '../domain/copy-in-turns';
 import { outcomeKinds } from '../domain/outcome';
-import { addUsage, noUsage, type Usage } from '../domain/usage';
+import { totalUsage, type Usage } from '../domain/usage';
 
 export const footerBytes = 80;
-/** In one turn, give or take a piece: new memory is slow at first. */
-const copiedBytesMax = 2_097_152;
 const indexEntryBytes = 16;
 const magic = Buffer.from('LHSEG001', 'latin1');
 /** In segments of versions that did not write the key's checksum. */
@@ -91,7 +90,7 @@ export async function encodeSegment(
     index.lengths[at] = target.at - from;
   }
   const linesCrc = check(target);
-  const usage = sorted.reduce<Usage>((sum, line) => addUsage(sum, line.usage), noUsage);
+  const usage = totalUsage(sorted);
   const { tail, summary } = encodeTail(key, index, { linesBytes, linesCrc, usage });
   bytes.set(tail, linesBytes);
   return { bytes, summary, index };

@@ -7,7 +7,8 @@
  *
  * - Taking over: read the newest epoch n, list `segments/{n}-*`, create epoch n+1 that names what n
  *   named and what was listed. Whatever a former owner still writes under n is ignored from then on:
- *   no lock and no clock is needed, and a process that only seems dead can do no harm.
+ *   no lock and no clock is needed, and a process that only seems dead can do no harm. Of a shard that
+ *   nobody seems to have had, epoch 1 may be taken as late as with the first that is written.
  * - Compacting: write one larger segment, create the next epoch naming it instead of its parts, then
  *   delete the parts. It lies outside `segments/`, so that a crash before the new epoch leaves an
  *   object that nobody counts.
@@ -22,11 +23,11 @@
 import { compactedBytesMin } from '../domain/limits';
 import { outcomeKinds } from '../domain/outcome';
 import type { Shard } from '../domain/shard-plan';
-import { addUsage, noUsage, type Usage } from '../domain/usage';
+import { totalUsage, type Usage } from '../domain/usage';
 import type { ShardCounts } from '../domain/workflow-contract';
 import { encodeEpoch } from './epoch-record';
 import { readCounted, readNewestEpoch, type NewestEpoch, type ShardObjects } from './ledger-state';
-import { SegmentsDamaged, totalUsage, type OpenSegment } from './merge';
+import { SegmentsDamaged, type OpenSegment } from './merge';
 import { putSealed, writeCompacted, writeSealed } from './merged-objects';
 import type { Seal } from './seal';
 import { encodeSegment, type SegmentLine } from './segment';
@@ -91,6 +92,15 @@ export async function takeFirst(options: LedgerOptions): Promise<ShardLedger | u
   return isTaken ? new ShardLedger(options, epoch, []) : undefined;
 }
 
+/**
+ * The ledger of a shard that nobody has had yet. It takes the first epoch with the first that it
+ * writes, which may be the seal; whoever has taken that meanwhile has the shard.
+ */
+export function beginFirst(options: LedgerOptions): ShardLedger {
+  const noEpoch = 0;
+  return new ShardLedger(options, noEpoch, []);
+}
+
 /** Takes the next epoch of a shard whose sealed objects are damaged, or that is not sealed. */
 export async function reopen(options: LedgerOptions): Promise<ShardLedger> {
   for (;;) {
@@ -121,6 +131,13 @@ async function takeNext(
   return ledger;
 }
 
+/** A shard that was sealed without a segment. */
+export interface SealedAtOnce {
+  readonly seal: Seal;
+  /** All that the ledger consists of; `undefined` where an earlier owner may have left more. */
+  readonly ledgerKeys: readonly string[] | undefined;
+}
+
 /** The owner's side of one shard. Its methods must not overlap. */
 export class ShardLedger {
   private sequence = 0;
@@ -128,12 +145,14 @@ export class ShardLedger {
 
   constructor(
     private readonly options: LedgerOptions,
+    /** 0 until the first is taken. */
     private currentEpoch: number,
     private segments: OpenSegment[],
   ) {}
 
+  /** The one that it has, or takes with the first that it writes. */
   get epoch(): number {
-    return this.currentEpoch;
+    return Math.max(1, this.currentEpoch);
   }
 
   /** Objects that turned out not to be what was written, since the shard was taken over. */
@@ -152,7 +171,7 @@ export class ShardLedger {
 
   /** Tokens of the answers that count. */
   get usage(): Usage {
-    return totalUsage(this.segments);
+    return totalUsage(this.segments.map(({ summary }) => summary));
   }
 
   /** Ordinals of the lines that have an answer. */
@@ -160,8 +179,15 @@ export class ShardLedger {
     return new Set(this.segments.flatMap(({ index }) => [...index.ordinals]));
   }
 
-  /** Makes finished lines durable: when this resolves they survive every crash. */
+  /**
+   * Makes finished lines durable: when this resolves they survive every crash.
+   *
+   * @throws {@link ShardTakenOver}
+   */
   async commit(lines: readonly SegmentLine[]): Promise<void> {
+    if (this.currentEpoch === 0) {
+      await this.nextEpoch([], null);
+    }
     const key = this.options.keys.segment(this.currentEpoch, this.sequence);
     const { bytes, summary, index } = await encodeSegment(key, lines);
     await this.options.store.put(key, bytes);
@@ -229,19 +255,21 @@ export class ShardLedger {
    * Seals a shard of which nothing is committed, with the answers of all its lines. That saves
    * segments, which are to be written and read again; but then nothing else has the answers.
    *
-   * @param keys of the ordered objects, which may be what the batch's files are to be.
+   * @param files keys of the ordered objects, which may be what the batch's files are to be.
    * @returns `undefined` when it is not so, or one of the objects exists.
    * @throws {@link ShardTakenOver}
    */
   async sealAtOnce(
     lines: readonly SegmentLine[],
-    keys: { readonly output: string; readonly errors: string },
-  ): Promise<Seal | undefined> {
-    const { store, shard } = this.options;
+    files: { readonly output: string; readonly errors: string },
+  ): Promise<SealedAtOnce | undefined> {
+    const { store, keys, shard } = this.options;
     if (this.segments.length > 0 || lines.length !== shard.lineCount) {
       return undefined;
     }
-    const objects = await putSealed(store, lines, keys);
+    // Without the first epoch there is no owner, and without an owner no segment.
+    const isFirst = this.currentEpoch <= 1 && this.sequence === 0;
+    const objects = await putSealed(store, lines, files);
     if (objects === undefined) {
       return undefined;
     }
@@ -250,10 +278,10 @@ export class ShardLedger {
       completed: countOf(outcomeKinds.completed),
       failed: countOf(outcomeKinds.failed),
     };
-    const usage = lines.reduce<Usage>((sum, line) => addUsage(sum, line.usage), noUsage);
-    const seal: Seal = { ...objects, counts, usage };
+    const seal: Seal = { ...objects, counts, usage: totalUsage(lines) };
     await this.nextEpoch([], seal);
-    return seal;
+    const epochs = Array.from({ length: this.currentEpoch }, (_, at) => keys.epoch(at + 1));
+    return { seal, ledgerKeys: isFirst ? epochs : undefined };
   }
 
   /** Counts and reports them. */

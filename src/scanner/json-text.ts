@@ -6,6 +6,7 @@
  * more than the longest text so far.
  */
 import { isUtf8 } from 'node:buffer';
+import { copyInTurns } from '../domain/copy-in-turns';
 import { memberSpans, type Span } from '../domain/json-spans';
 import { createScannerInstance, type ScannerInstance } from './scanner-instance';
 
@@ -25,8 +26,6 @@ export interface JsonText {
 }
 
 const memberBytesMax = 4_096;
-/** New memory is slow at first: a turn copies no more than so much, give or take a piece. */
-const copiedBytesMax = 2_097_152;
 /** The scanner reads, and writes, up to 16 bytes behind the line feed that ends a text. */
 const usableBehind = 17;
 const pageBytes = 65_536;
@@ -69,17 +68,7 @@ function* stepsOf({ pieces, member }: UnreadText): Steps {
   const scanner = scannerFor(size);
   const { instance, textAt } = scanner;
   const text = Buffer.from(instance.memory.buffer, textAt, size);
-  let at = 0;
-  let copied = 0;
-  for (const piece of pieces) {
-    text.set(piece, at);
-    at += piece.length;
-    copied += piece.length;
-    if (copied >= copiedBytesMax) {
-      copied = 0;
-      yield;
-    }
-  }
+  yield* copyInTurns(text, pieces);
   if (!scan(scanner, text, member)) {
     return undefined;
   }

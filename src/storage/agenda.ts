@@ -15,7 +15,7 @@ export interface AgendaEntry {
   /** Unix seconds. */
   readonly dueSeconds: number;
   readonly projectId: ProjectId;
-  /** The id of a file, a batch or an upload, or another name that the sweeper knows. */
+  /** The id of a file or an upload, or another name that the sweeper knows. */
   readonly subject: string;
 }
 

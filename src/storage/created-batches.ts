@@ -7,12 +7,15 @@
  *   batch, and a repeat takes it over. Each repeat takes one that no other repeat with its number
  *   has taken, so that clients that sent the same at the same time do not end with one batch.
  *
- * Every object has its entry in the agenda before it exists; the sweeper removes it when it is due.
+ * What has a name has its entry in the agenda before it exists, and goes when that is due. Attempts
+ * are so many that they have none: their keys tell their time, and each sweep lists them.
  */
 import type { NewBatch } from '../domain/batch';
 import type { ProjectId } from '../domain/ids';
-import { createAttemptName, createAttemptsPrefix, createdBatchKey } from '../domain/object-keys';
+import { isBatchId, madeAtMs } from '../domain/ids';
+import { createAttemptKey, createAttemptsPrefix, createdBatchKey } from '../domain/object-keys';
 import type { Agenda } from './agenda';
+import { deleteBelow } from './delete-below';
 import { getJson, putJson } from './json-object';
 import type { ObjectStore } from './object-store';
 
@@ -36,7 +39,7 @@ export interface CreateAttempt {
 
 /** Clients may rely on a name for a day. */
 const nameSeconds = 86_400;
-/** Longer than any client goes on with its repeats. */
+/** Longer than any client goes on with its repeats, from the first attempt on. */
 const attemptSeconds = 3_600;
 /** Attempts at one request that a repeat looks at, newest first. */
 const attemptsMax = 100;
@@ -69,9 +72,8 @@ export class CreatedBatches {
 
   /** Leaves an attempt for its repeats. */
   async leave(projectId: ProjectId, requestHash: string, attempt: CreateAttempt): Promise<void> {
-    const name = createAttemptName(requestHash, attempt.batch.id);
-    await this.remind(projectId, name, attempt.at + attemptSeconds);
-    await putJson(this.store, createdBatchKey(projectId, name), attempt);
+    const key = createAttemptKey(projectId, requestHash, attempt.batch.id);
+    await putJson(this.store, key, attempt);
   }
 
   /**
@@ -100,21 +102,27 @@ export class CreatedBatches {
     return undefined;
   }
 
-  /** Removes what was fixed under a name, unless it was fixed, or taken over, again meanwhile. */
+  /** Removes what was fixed under a name, unless it was fixed again meanwhile. */
   async sweep(projectId: ProjectId, nameHex: string, nowSeconds: number): Promise<void> {
     const key = createdBatchKey(projectId, nameHex);
-    const stored = await getJson<CreatedBatch | CreateAttempt>(this.store, key);
+    const stored = await getJson<CreatedBatch>(this.store, key);
     if (stored === undefined) {
       return;
     }
-    const { value } = stored;
-    const keptUntil =
-      'at' in value ? value.at + attemptSeconds : value.batch.createdAt + nameSeconds;
+    const keptUntil = stored.value.batch.createdAt + nameSeconds;
     if (keptUntil > nowSeconds) {
       await this.remind(projectId, nameHex, keptUntil);
     } else {
       await this.store.delete([key]);
     }
+  }
+
+  /** Removes the attempts of a project that nobody will repeat any more. */
+  async sweepAttempts(projectId: ProjectId, nowSeconds: number): Promise<void> {
+    await deleteBelow(this.store, createAttemptsPrefix(projectId), (key) => {
+      const batchId = key.slice(key.lastIndexOf('-') + 1);
+      return isBatchId(batchId) && madeAtMs(batchId) / 1000 + attemptSeconds <= nowSeconds;
+    });
   }
 
   private async remind(projectId: ProjectId, nameHex: string, dueSeconds: number): Promise<void> {

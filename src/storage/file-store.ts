@@ -146,7 +146,7 @@ export class FileStore {
   }
 
   /**
-   * Deletes a file; its bytes go at once, or when the last batch that uses it has ended.
+   * Deletes a file; its bytes go at once, or when the last batch that uses it has ended, or soon after.
    *
    * The entry in the agenda settles it: what this process does not finish, the sweeper does. So a
    * store that does not remove the bytes now — MinIO waits for whoever reads them — is no error.

@@ -112,7 +112,7 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   private readonly transfers: StoreTimeouts;
   private readonly client: S3Client;
   private readonly transferClient: S3Client;
-  /** For bytes that go with a checksum, like the next one. */
+  /** Of objects that are put whole: their bytes go with a checksum, as those of parts do. */
   private readonly putClient: S3Client;
   private readonly partClient: S3Client;
   /** Slow readers hold their connections; they must not keep others from theirs. */
@@ -264,7 +264,13 @@ class S3ObjectStore implements MinioObjectStore, ConcatenateCalls {
   async delete(keys: readonly string[]): Promise<void> {
     for (let from = 0; from < keys.length; from += deleteKeysMax) {
       const some = keys.slice(from, from + deleteKeysMax);
-      await this.call(`delete ${some.length} objects [first=${some[0] ?? ''}]`, async () => {
+      const [first = '', ...others] = some;
+      await this.call(`delete ${some.length} objects [first=${first}]`, async () => {
+        if (others.length === 0) {
+          // Then there is no list to be parsed, on neither side.
+          await this.transferClient.removeObject(this.bucket, first);
+          return;
+        }
         const failures = await this.transferClient.removeObjects(this.bucket, some);
         if (failures.length > 0) {
           throw new Error(`${failures.length} objects were not deleted`);

@@ -15,6 +15,7 @@ import {
 } from '../domain/object-keys';
 import { changeJson, getJson, putJson } from './json-object';
 import type { ObjectStore } from './object-store';
+import { SharedCalls } from './shared-calls';
 
 /** What is kept of a key. A key is 128 random bits or more, so that a fast hash is enough. */
 export function hashOfKey(key: string): Buffer {
@@ -22,10 +23,16 @@ export function hashOfKey(key: string): Buffer {
 }
 
 export class ProjectStore {
+  private readonly reads = new SharedCalls<ProjectId, ProjectRecord | undefined>();
+
   constructor(private readonly store: ObjectStore) {}
 
+  /** The record as it is now: those who ask while it is read share the next read. */
   async get(projectId: ProjectId): Promise<ProjectRecord | undefined> {
-    return (await getJson<ProjectRecord>(this.store, projectRecordKey(projectId)))?.value;
+    return await this.reads.next(
+      projectId,
+      async () => (await getJson<ProjectRecord>(this.store, projectRecordKey(projectId)))?.value,
+    );
   }
 
   /** The limits that hold for a project now. */

@@ -1,4 +1,7 @@
-/** Makes one call for all who wait for one, by key; each call begins after it was asked for. */
+/**
+ * Makes one call for all who wait for one, by key; each call begins after it was asked for. Those who
+ * wait for one that fails fail with it: nobody waits for a server that is down longer than one call does.
+ */
 export class SharedCalls<K, T> {
   private readonly running = new Map<K, Promise<unknown>>();
   private readonly waiting = new Map<K, Promise<T>>();
@@ -11,18 +14,17 @@ export class SharedCalls<K, T> {
   }
 
   private async callAfterRunning(key: K, call: () => Promise<T>): Promise<T> {
-    await this.running.get(key);
-    this.waiting.delete(key);
+    try {
+      await this.running.get(key);
+    } finally {
+      this.waiting.delete(key);
+    }
     const running = call();
-    const settled = running.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.running.set(key, settled);
+    this.running.set(key, running);
     try {
       return await running;
     } finally {
-      if (this.running.get(key) === settled) {
+      if (this.running.get(key) === running) {
         this.running.delete(key);
       }
     }

@@ -11,8 +11,11 @@ import {
 import type { BatchRef } from '../domain/workflow-contract';
 import { changeJson, getJson, putJson } from './json-object';
 import type { ObjectStore } from './object-store';
+import { SharedCalls } from './shared-calls';
 
 export class WebhookStore {
+  private readonly lists = new SharedCalls<ProjectId, WebhookEndpoint[]>();
+
   constructor(private readonly store: ObjectStore) {}
 
   async create(endpoint: WebhookEndpoint): Promise<void> {
@@ -27,8 +30,15 @@ export class WebhookStore {
     return (await getJson<WebhookEndpoint>(this.store, webhookKey(projectId, endpointId)))?.value;
   }
 
-  /** All endpoints of a project, in the order of their ids. */
+  /**
+   * All endpoints of a project as they are now, in the order of their ids: those who ask while they
+   * are listed share the next list.
+   */
   async list(projectId: ProjectId): Promise<WebhookEndpoint[]> {
+    return await this.lists.next(projectId, async () => await this.readAll(projectId));
+  }
+
+  private async readAll(projectId: ProjectId): Promise<WebhookEndpoint[]> {
     const prefix = webhooksPrefix(projectId);
     const { items } = await this.store.list(prefix, { limit: webhookEndpointsMax });
     const ids = items.map(({ key }) => key.slice(prefix.length)).filter(isWebhookEndpointId);

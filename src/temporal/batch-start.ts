@@ -26,7 +26,7 @@ export function batchStartOptions(
   return {
     workflowId: batch.id,
     taskQueue: taskQueues(taskQueuePrefix).orchestrator,
-    args: [{ ...input, fewSteps: true }],
+    args: [{ ...input, fewSteps: true, showsLate: true }],
     // Its activities and children have it too: task queues that fill up serve projects in turn.
     priority: { fairnessKey: batch.projectId },
     memo: memoOf(batch),

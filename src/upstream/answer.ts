@@ -4,7 +4,6 @@
  * duplicate keys; only white space changes.
  */
 import { isUtf8 } from 'node:buffer';
-import { replaceByte } from '../domain/replace-byte';
 import { noUsage, usageOf, type Usage } from '../domain/usage';
 import { readJsonText, type JsonText } from '../scanner/json-text';
 
@@ -92,8 +91,18 @@ function readLarge({ text }: LargeBody): ReadAnswer | undefined {
 }
 
 function overwriteLineBreaks(bytes: Buffer): void {
-  replaceByte(bytes, lineFeed, space);
-  replaceByte(bytes, carriageReturn, space);
+  replaceBySpace(bytes, lineFeed);
+  replaceBySpace(bytes, carriageReturn);
+}
+
+/** Searches for the first one only: an answer may be nothing but them. */
+function replaceBySpace(bytes: Buffer, replaced: number): void {
+  const first = bytes.indexOf(replaced);
+  for (let at = first === -1 ? bytes.length : first; at < bytes.length; at++) {
+    if (bytes[at] === replaced) {
+      bytes[at] = space;
+    }
+  }
 }
 
 function trimmed(bytes: Buffer): Buffer {

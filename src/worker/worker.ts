@@ -29,11 +29,12 @@ import {
   openFileCheck,
   ProgressReporter,
   type ActivityDeps,
+  type HeldBatch,
   type NotificationDeps,
 } from '../../activities';
 import type { Environment, WorkerConfig } from '../config/config';
 import { loadModelRoutes } from '../config/upstreams';
-import { recentSegmentsBytesMax } from '../domain/limits';
+import { heldBatchesBytesMax, recentSegmentsBytesMax } from '../domain/limits';
 import { taskQueues } from '../domain/workflow-contract';
 import { AddressGuard } from '../notifications/address-guard';
 import { SmtpMailer } from '../notifications/mailer';
@@ -83,6 +84,8 @@ const drainMs = 15_000;
 /** For which workflows go on after the last slice has returned, so that they start the next ones. */
 const handOverMs = 500;
 const connectRetryMs = 1_000;
+/** Of a batch that is held, beside its input. */
+const heldRecordBytes = 2_048;
 /**
  * A slice that gives up on the store asks again what it holds. So an outage is waited out where it
  * is met; after this long it becomes a failure that the engine shows, and repeats.
@@ -236,6 +239,10 @@ async function createDeps(
     recentSegments: new LRUCache<string, Buffer>({
       maxSize: recentSegmentsBytesMax,
       sizeCalculation: (segment) => segment.length,
+    }),
+    heldBatches: new LRUCache<string, HeldBatch>({
+      maxSize: heldBatchesBytesMax,
+      sizeCalculation: ({ input }) => input.length + heldRecordBytes,
     }),
     progress: new ProgressReporter(batches, `${pid}-${randomHex()}`, logger),
     endWatch: new EndWatch(batches, logger),

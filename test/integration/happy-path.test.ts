@@ -108,7 +108,6 @@ describe('a batch without faults', () => {
         expect.objectContaining({ value: 3 }),
       ]),
     );
-    expect(description.memo).toMatchObject({ model: 'longhaul-demo-model' });
   });
 });
 

@@ -227,3 +227,27 @@ describe('a Temporal that has lost its database', () => {
     expect(await upstreamRequests()).toBe(asked);
   });
 });
+
+test('a shard whose workflow somebody terminates is run again from its ledger', async () => {
+  const lines = chatLines(30, (index) => (index < 20 ? 'Hi' : `[[slow:3000]] ${index}`));
+  const askedBefore = await upstreamRequests();
+  const { id } = await running(lines);
+  await temporal()
+    .workflow.getHandle(shardWorkflowId(id as BatchId, 0))
+    .terminate('by hand');
+  const batch = await waitForEnd(client, id);
+  expect(batch).toMatchObject({
+    status: 'completed',
+    request_counts: { total: 30, completed: 30 },
+  });
+  await checkedResults(client, batch, lines);
+  // At most those that were in flight are asked again.
+  expect((await upstreamRequests()) - askedBefore).toBeLessThanOrEqual(lines.length + 10);
+
+  // Only the first run of the shard is told under which name its process holds the input.
+  const { events } = await temporal().workflow.getHandle(id).fetchHistory();
+  const inputs = (events ?? [])
+    .flatMap((event) => event.startChildWorkflowExecutionInitiatedEventAttributes ?? [])
+    .map(({ input }) => Buffer.from(input?.payloads?.[0]?.data ?? []).toString());
+  expect(inputs.map((input) => input.includes('"heldAs"'))).toEqual([true, false]);
+});

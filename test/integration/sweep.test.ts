@@ -127,19 +127,24 @@ describe('sweeps', () => {
     const batch = await waitForEnd(client, (await createBatch(client, chatLines(3))).id);
     const batchId = batch.id as BatchId;
     const outputId = batch.output_file_id as FileId;
-    const { prefix, record } = batchKeys(projectId, batchId);
+    const { record } = batchKeys(projectId, batchId);
     await untilGone(openBatchKey(projectId, batchId));
-    expect((await keysBelow(agendaPrefix)).filter((key) => key.endsWith(batchId))).toHaveLength(1);
 
     await expire(outputId);
     await untilGone(fileKeys(projectId, outputId).prefix);
     expect((await client.batches.retrieve(batchId)).output_file_id).toBe(outputId);
 
     const stored = await getJson<BatchRecord>(store, record);
-    await putJson(store, record, { ...stored?.value, completedAt: nowSeconds - 91 * day });
-    await agenda.put(nowSeconds - day, projectId, batchId);
-    await untilGone(prefix);
-    await expect(client.batches.retrieve(batchId)).rejects.toMatchObject({ status: 404 });
+    const oldId = makeBatchId((nowSeconds - 92 * day) * 1000, 'a'.repeat(20));
+    const old = batchKeys(projectId, oldId);
+    await putJson(store, old.record, {
+      ...stored?.value,
+      id: oldId,
+      completedAt: nowSeconds - 91 * day,
+    });
+    await untilGone(old.prefix);
+    await expect(client.batches.retrieve(oldId)).rejects.toMatchObject({ status: 404 });
+    expect((await client.batches.retrieve(batchId)).status).toBe('completed');
   });
 
   it('remove what a dead API has left: content, and the markers of a batch that never started', async () => {

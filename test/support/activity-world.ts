@@ -11,6 +11,7 @@ import {
   ProgressReporter,
   type ActivityDeps,
   type ControlActivities,
+  type HeldBatch,
 } from '../../activities';
 import { BlockingFileCheck } from '../../activities/file-check';
 import type { ModelRoute } from '../../src/config/upstreams';
@@ -88,6 +89,7 @@ export class ActivityWorld {
   readonly dispatcher = new FakeDispatcher();
   readonly budget: ByteBudget;
   readonly recentSegments = new Map<string, Buffer>();
+  readonly heldBatches = new Map<string, HeldBatch>();
   readonly deps: ActivityDeps;
   readonly control: ControlActivities;
   /** Unix milliseconds of the next look at the clock. */
@@ -122,6 +124,7 @@ export class ActivityWorld {
       dispatcher: this.dispatcher,
       budget: this.budget,
       recentSegments: this.recentSegments,
+      heldBatches: this.heldBatches,
       progress: new ProgressReporter(batches, processName, logger),
       endWatch: new EndWatch(batches, logger),
       openFileCheck: (rules, facts) => new BlockingFileCheck(rules, facts),

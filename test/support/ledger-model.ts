@@ -10,7 +10,13 @@ import fc from 'fast-check';
 import type { Outcome } from '../../src/domain/outcome';
 import { noUsage } from '../../src/domain/usage';
 import { damagedObjects, type Seal } from '../../src/ledger/seal';
-import { reopen, ShardTakenOver, takeOver, type ShardLedger } from '../../src/ledger/shard-ledger';
+import {
+  beginFirst,
+  reopen,
+  ShardTakenOver,
+  takeOver,
+  type ShardLedger,
+} from '../../src/ledger/shard-ledger';
 import { MemoryObjectStore } from '../../src/storage/memory-object-store';
 import { StoreFault, type ObjectInfo, type ObjectStore } from '../../src/storage/object-store';
 import { FaultyObjectStore, type Fate, type PutCall } from './faulty-object-store';
@@ -49,12 +55,19 @@ export const fates = fc.infiniteStream(
 interface Script {
   /** Calls of others that it waits for before it takes the shard over. */
   readonly delay: number;
+  /** Whether it takes the shard to be nobody's, rightly or not. */
+  readonly isFirst: boolean;
   readonly steps: readonly Step[];
   readonly fates: fc.Stream<Fate>;
 }
 
 export const scripts: fc.Arbitrary<readonly Script[]> = fc.array(
-  fc.record({ delay: fc.nat({ max: 40 }), steps: fc.array(step, { maxLength: 6 }), fates }),
+  fc.record({
+    delay: fc.nat({ max: 40 }),
+    isFirst: fc.boolean(),
+    steps: fc.array(step, { maxLength: 6 }),
+    fates,
+  }),
   { minLength: 1, maxLength: 4 },
 );
 
@@ -177,11 +190,17 @@ async function take(
 export async function live(
   store: FaultyObjectStore,
   answers: Answers,
-  { steps, owner }: { readonly steps: readonly Step[]; readonly owner: string },
+  {
+    steps,
+    owner,
+    isFirst = false,
+  }: { readonly steps: readonly Step[]; readonly owner: string; readonly isFirst?: boolean },
 ): Promise<Seal | undefined> {
-  const tookOver = answers.takeoverBegins();
+  const options = ledgerOf(store, { lineCount });
   try {
-    const taken = await takeOver(ledgerOf(store, { lineCount })).finally(tookOver);
+    const taken = isFirst
+      ? { ledger: beginFirst(options), seal: undefined }
+      : await takeOver(options).finally(answers.takeoverBegins());
     if (taken.seal !== undefined) {
       return taken.seal;
     }
@@ -282,7 +301,8 @@ export function ledgerProperty(
       const running = owners.map(async (script, index) => {
         const disturbance = { ...script, scheduler, makeStore };
         const store = await disturbedStore(memory, answers, disturbance);
-        return await live(store, answers, { steps: script.steps, owner: `owner ${index}` });
+        const { steps, isFirst } = script;
+        return await live(store, answers, { steps, isFirst, owner: `owner ${index}` });
       });
       const sabotaged = actions.map(async (act) => {
         await scheduler.schedule(Promise.resolve());

@@ -18,7 +18,13 @@ useSliceWorld((fresh) => {
 
 async function runOnly(shard: ShardRef, from = world, attempt = 1): Promise<SliceResult> {
   const inference = createInferenceActivities(from.deps);
-  const input = { ...shard, isFirst: true, isOnly: true } as const;
+  const [heldAs] = from.heldBatches.keys();
+  const input = {
+    ...shard,
+    isFirst: true,
+    isOnly: true,
+    ...(heldAs !== undefined && { heldAs }),
+  } as const;
   return await anEnvironment({ attempt }).run(async () => await inference.runSlice(input));
 }
 
@@ -30,7 +36,16 @@ async function workingKeys(shard: ShardRef): Promise<string[]> {
 
 const counts = { completed: lineCount, failed: 0 };
 
-describe('a slice of the only shard', () => {
+describe.each([
+  ['holds', true],
+  ['does not hold', false],
+])('a slice of the only shard, in a process that %s the batch', (_, holds) => {
+  beforeEach(() => {
+    if (!holds) {
+      world.heldBatches.set = (): typeof world.heldBatches => world.heldBatches;
+    }
+  });
+
   it('writes the files, ends the batch, and leaves no ledger', async () => {
     const shard = await world.aShard();
     expect(await runOnly(shard)).toEqual({
@@ -131,4 +146,85 @@ describe('a slice of the only shard', () => {
     expect(await recordOf(world, shard)).toMatchObject({ status: 'in_progress' });
     expect(await textOf(world.store, fileKeys(projectId, outputId).content)).toBeUndefined();
   });
+});
+
+describe('a slice in the process that has just validated the batch', () => {
+  const readNames = ['get', 'getRange', 'openRead', 'list'];
+
+  async function readsOf(shard: ShardRef, work: () => Promise<unknown>): Promise<string[]> {
+    const { prefix } = batchKeys(shard.projectId, shard.batchId);
+    const before = world.store.calls.length;
+    await work();
+    return world.store.calls
+      .slice(before)
+      .filter(({ name }) => readNames.includes(name))
+      .map(({ key }) => key.replace(prefix, '').replace(/^projects\/[^/]+\//, ''));
+  }
+
+  it('reads neither record nor plan nor input again, and lists no ledger', async () => {
+    const shard = await world.aShard();
+    const reads = await readsOf(shard, async () => await runOnly(shard));
+    expect(reads.sort()).toEqual(['end', 'webhooks/']);
+    expect(await recordOf(world, shard)).toMatchObject({ status: 'completed' });
+  });
+
+  it('leaves an input that was deleted meanwhile to the next sweep', async () => {
+    const shard = await world.aShard();
+    await world.deps.files.delete(projectId, aFileId(1));
+    await runOnly(shard);
+    expect(await recordOf(world, shard)).toMatchObject({ status: 'completed' });
+    const inputKeys = async (): Promise<string[]> =>
+      await keysBelow(world.store, fileKeys(projectId, aFileId(1)).prefix);
+    const { record, content } = fileKeys(projectId, aFileId(1));
+    expect(await inputKeys()).toEqual([content, record]);
+    await world.run(async (control) => await control.sweep());
+    expect(await inputKeys()).toEqual([]);
+  });
+
+  it('reads all of it when it is not told what is held: the shard is run again', async () => {
+    const shard = await world.aShard();
+    await new SliceWorld(world.store, { processName: 'process-2' }).finish(shard);
+    const before = world.dispatcher.asked.length;
+    const inference = createInferenceActivities(world.deps);
+    const input = { ...shard, isFirst: true, isOnly: true } as const;
+    const result = await anEnvironment().run(async () => await inference.runSlice(input));
+    expect(result).toEqual({ sealed: true, ended: false, counts });
+    expect(world.dispatcher.asked).toHaveLength(before);
+  });
+
+  it('reads all of it in the next slice', async () => {
+    const shard = await world.aShard();
+    await expectTakenOver(shard);
+    const reads = await readsOf(shard, async () => await runOnly(shard, world, 2));
+    expect(reads).toEqual(expect.arrayContaining(['record.json']));
+  });
+
+  it('leaves the shard to a process that has taken it meanwhile', async () => {
+    const shard = await world.aShard();
+    const sealed = await expectTakenOver(shard);
+    const { output } = await sealed.linesOf(shard);
+    expect(output.map(({ response }) => response?.body)).toEqual(
+      ordinals(0, lineCount).map((ordinal) => ({ ordinal })),
+    );
+    expect(await recordOf(world, shard)).toMatchObject({ status: 'in_progress' });
+  });
+
+  /** @returns the process that has the shard. */
+  async function expectTakenOver(shard: ShardRef): Promise<SliceWorld> {
+    const other = new SliceWorld(world.store, { processName: 'process-2' });
+    const inner = world.dispatcher.respond;
+    let isFinished: Promise<number[]> | undefined;
+    world.dispatcher.respond = (request) => {
+      isFinished ??= other.finish(shard);
+      return request.ordinal < lineCount - 1 ? inner(request) : undefined;
+    };
+    const slice = runOnly(shard);
+    slice.catch(() => undefined);
+    await seconds(1);
+    await isFinished;
+    world.dispatcher.release();
+    await seconds(1);
+    await expect(slice).rejects.toThrow('Another process has taken the shard over');
+    return other;
+  }
 });

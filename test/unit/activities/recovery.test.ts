@@ -269,15 +269,16 @@ describe('the plan of a lost run', () => {
   });
 
   it('stays what it is when the run that goes on validates again', async () => {
-    const { ref } = await createRunningBatch(world, requestLines(3));
+    const { ref } = await createRunningBatch(world, requestLines(5_100));
     await endBatch(world, ref, 'failed');
     const plan = await world.deps.batches.getPlan(ref);
+    expect(plan?.shards).toHaveLength(2);
     const other = new ActivityWorld(world.store, {
       settings: { limits: { ...limits, batchLinesMax: 1 } },
     });
     expect(await other.run(async (control) => await control.validateAndPlan(ref))).toMatchObject({
       verdict: 'valid',
-      shardCount: 1,
+      shardCount: 2,
     });
     expect(await world.deps.batches.getPlan(ref)).toEqual(plan);
   });

@@ -1,7 +1,8 @@
 import type { FileRecord } from '../../../src/domain/file';
-import { makeUploadId, type FileId } from '../../../src/domain/ids';
+import { makeBatchId, makeUploadId, type FileId, type ProjectId } from '../../../src/domain/ids';
 import {
   agendaPrefix,
+  batchesPrefix,
   batchKeys,
   createdBatchKey,
   fileKeys,
@@ -10,7 +11,7 @@ import {
 } from '../../../src/domain/object-keys';
 import type { BatchRef, SweepResult } from '../../../src/domain/workflow-contract';
 import { ActivityWorld, createBatch, endBatch } from '../../support/activity-world';
-import { aBatchId, aFileId, aNewBatch, projectId, startedAt } from '../../support/batches';
+import { aBatch, aBatchId, aFileId, aNewBatch, projectId, startedAt } from '../../support/batches';
 import { FaultyObjectStore, keysBelow } from '../../support/faulty-object-store';
 
 const day = 86_400;
@@ -119,15 +120,10 @@ describe('batches', () => {
   it('go with all they have when their time is over', async () => {
     const ref = await createEndedBatch();
     const { prefix, record } = batchKeys(projectId, ref.batchId);
-    const [entry = ''] = await agenda();
-    expect(entry).toContain(ref.batchId);
-
-    const endedAt = (await world.deps.batches.get(ref))?.failedAt ?? NaN;
-    await sweepAt(endedAt + 90 * day - 1);
+    await sweepAt(startedAt + 91 * day - 1);
     expect(await keysBelow(world.store, prefix)).toContain(record);
-    await sweepAt(endedAt + 90 * day);
+    expect(await sweepAt(startedAt + 91 * day)).toEqual({ done: 1, later: 0, failed: 0 });
     expect(await keysBelow(world.store, prefix)).toEqual([]);
-    expect(await agenda()).toEqual([]);
     expect(await filesOf(inputId)).toHaveLength(2);
   });
 
@@ -140,6 +136,75 @@ describe('batches', () => {
     await sweepAt(startedAt + 91 * day);
     expect(await filesOf(output)).toEqual([]);
     expect(await filesOf(error)).toHaveLength(2);
+  });
+
+  it('that have not ended stay, however old, and so do those that are being created', async () => {
+    const old = await createBatch(world, 'no request\n');
+    const creating: BatchRef = { projectId, batchId: makeBatchId(1, 'c'.repeat(20)) };
+    await world.store.put(openBatchKey(projectId, creating.batchId), Buffer.from('{}'));
+    for (const { batchId } of [old, creating]) {
+      await world.store.put(batchKeys(projectId, batchId).end, Buffer.from('decided'));
+    }
+    world.workflows.states.set(creating.batchId, 'running');
+    await sweepAt(startedAt + 91 * day);
+    for (const { batchId } of [old, creating]) {
+      expect(await world.store.head(batchKeys(projectId, batchId).end)).toBeDefined();
+    }
+  });
+
+  it('that ended long ago stay until their working state is removed', async () => {
+    const ref = await createEndedBatch();
+    const key = openBatchKey(projectId, ref.batchId);
+    await world.store.put(key, Buffer.from('{}'));
+    await sweepAt(startedAt + 92 * day);
+    expect(await world.deps.batches.get(ref)).toBeDefined();
+    await world.store.delete([key]);
+    await sweepAt(startedAt + 92 * day);
+    expect(await world.deps.batches.get(ref)).toBeUndefined();
+  });
+
+  it('that ended late are looked at, and stay for as long as others', async () => {
+    const ref: BatchRef = { projectId, batchId: makeBatchId(startedAt * 1000, 'f'.repeat(20)) };
+    const { record } = batchKeys(projectId, ref.batchId);
+    const endedAt = startedAt + 7 * day;
+    const batch = aBatch({ id: ref.batchId, status: 'expired', expiredAt: endedAt });
+    await world.store.put(record, Buffer.from(JSON.stringify(batch)));
+    await sweepAt(endedAt + 90 * day - 1);
+    expect(await world.store.head(record)).toBeDefined();
+    await sweepAt(endedAt + 90 * day);
+    expect(await world.store.head(record)).toBeUndefined();
+  });
+
+  it('that older versions put on the agenda stay until they are old', async () => {
+    const ref = await createEndedBatch();
+    await world.deps.agenda.put(startedAt + 60, projectId, ref.batchId);
+    await sweepAt(startedAt + 60);
+    expect(await agenda()).toEqual([]);
+    expect(await world.deps.batches.get(ref)).toBeDefined();
+  });
+
+  it('of which only a rest is there go', async () => {
+    const ref: BatchRef = { projectId, batchId: makeBatchId(startedAt * 1000, 'd'.repeat(20)) };
+    await world.store.put(batchKeys(projectId, ref.batchId).end, Buffer.from('decided'));
+    await sweepAt(startedAt + 91 * day - 1);
+    expect(await keysBelow(world.store, batchKeys(projectId, ref.batchId).prefix)).toHaveLength(1);
+    await sweepAt(startedAt + 91 * day);
+    expect(await keysBelow(world.store, batchKeys(projectId, ref.batchId).prefix)).toEqual([]);
+  });
+
+  it('go however many there are, past those that stay', async () => {
+    const batches = Array.from({ length: 2_003 }, (_, at) =>
+      aBatch({
+        id: makeBatchId(startedAt * 1000 + at, 'e'.repeat(20)),
+        ...(at % 1_000 !== 0 && { status: 'failed', failedAt: startedAt }),
+      }),
+    );
+    for (const batch of batches) {
+      const { record } = batchKeys(projectId, batch.id);
+      await world.store.put(record, Buffer.from(JSON.stringify(batch)));
+    }
+    expect(await sweepAt(startedAt + 92 * day)).toEqual({ done: 2_000, later: 0, failed: 0 });
+    expect(await keysBelow(world.store, batchesPrefix(projectId))).toHaveLength(3);
   });
 
   it('are kept for as long as the setting says now', async () => {
@@ -215,6 +280,25 @@ describe('uploads and creates', () => {
     await sweepAt(startedAt + 1.5 * day);
     expect(await world.store.head(key)).toBeDefined();
     await sweepAt(startedAt + 2 * day + 60);
+    expect(await keysBelow(world.store, '')).toEqual([]);
+  });
+
+  it('an attempt without a name may be repeated for an hour', async () => {
+    const requestHash = 'ab'.repeat(32);
+    const attempt = { repeat: 0, at: startedAt, token: 'token' };
+    const leave = async (project: ProjectId, seconds: number): Promise<void> => {
+      const id = makeBatchId((startedAt + seconds) * 1000, '0'.repeat(20));
+      const batch = aNewBatch({ id, projectId: project });
+      await world.deps.createdBatches.leave(project, requestHash, { batch, ...attempt });
+    };
+    await leave(projectId, 0);
+    await leave(projectId, 60);
+    await leave('other', 0);
+    await sweepAt(startedAt + 3_599);
+    expect(await keysBelow(world.store, 'projects/')).toHaveLength(3);
+    await sweepAt(startedAt + 3_600);
+    expect(await keysBelow(world.store, 'projects/')).toHaveLength(1);
+    await sweepAt(startedAt + 3_660);
     expect(await keysBelow(world.store, '')).toEqual([]);
   });
 

@@ -204,7 +204,7 @@ describe.each([
       const callsBefore = store.calls.length;
       idOf(await post(first));
       const callCount = store.calls.length - callsBefore;
-      expect(callCount).toBeGreaterThanOrEqual(8);
+      expect(callCount).toBeGreaterThanOrEqual(7);
       for (let failing = 1; failing <= callCount; failing++) {
         await api.close();
         store = new FaultyObjectStore();

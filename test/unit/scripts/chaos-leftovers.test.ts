@@ -14,8 +14,8 @@ it('finds nothing where everything is in its place', () => {
     'projects/default/files/file-1/record.json',
     'projects/default/uploaded/file-1',
     'projects/default/creates/abc',
+    'projects/default/attempts/abc-batch_1',
     'agenda/001800000000/default/create:abc',
-    'agenda/001800000000/default/batch_1',
     // An upload that died: the agenda has its removal.
     'projects/default/files/file-2/content',
     'projects/default/uploaded/file-2',

@@ -48,3 +48,23 @@ test('a call that fails fails those who share it, and not the next one', async (
   await expect(failing).rejects.toThrow('down');
   expect(await shared.next('a', async () => await Promise.resolve(2))).toBe(2);
 });
+
+test('those who wait for a call that fails do not make one of their own', async () => {
+  const shared = new SharedCalls<string, number>();
+  let fail: (error: Error) => void = () => undefined;
+  const failing = shared.next(
+    'a',
+    async () =>
+      await new Promise((_, reject) => {
+        fail = reject;
+      }),
+  );
+  await turns();
+  const calls = new Calls();
+  const waiting = shared.next('a', calls.call);
+  fail(new Error('down'));
+  await expect(failing).rejects.toThrow('down');
+  await expect(waiting).rejects.toThrow('down');
+  expect(calls.ends).toEqual([]);
+  expect(await shared.next('a', async () => await Promise.resolve(2))).toBe(2);
+});
