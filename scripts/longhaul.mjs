@@ -24,10 +24,15 @@ function messageForUser(error) {
     : undefined;
 }
 
+/** A pipe takes 64 KB at once; at an exit, what waits for its reader would be lost. */
+function exitWith(exitCode) {
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)));
+}
+
 import('./setup/commands.mjs')
   .then(({ runCommand }) => runCommand(process.argv.slice(2)))
-  .then((exitCode) => process.exit(exitCode))
+  .then(exitWith)
   .catch((error) => {
     console.error(messageForUser(error) ?? error);
-    process.exit(1);
+    exitWith(1);
   });

@@ -19,7 +19,8 @@ const checks = [
   {
     name: 'unit tests',
     bin: 'jest/bin/jest.js',
-    args: ['--selectProjects', ...inProcessKinds, twoAtATime],
+    // Nothing but what failed, and why.
+    args: ['--selectProjects', ...inProcessKinds, twoAtATime, '--reporters=summary'],
   },
   { name: 'types', bin: 'typescript/bin/tsc', args: ['-p', '.'] },
   { name: 'dead code', bin: 'knip/bin/knip.js', args: [] },
@@ -51,14 +52,15 @@ export async function runChecks({ unitTestArgs = [] } = {}) {
   const failed = [];
   const takeOne = async () => {
     for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
-      if (!(await runCheck(check))) {
-        failed.push(check.name);
+      const { exitCode, output } = await runCheck(check);
+      if (exitCode !== 0) {
+        failed.push({ name: check.name, output });
       }
     }
   };
   await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, takeOne));
-  if (failed.length > 0) {
-    process.stdout.write(`Failed: ${failed.join(', ')}.\n`);
+  for (const { name, output } of failed) {
+    process.stdout.write(`\nFailed: ${name}\n${output.trim()}\n`);
   }
   return failed.length === 0 ? 0 : 1;
 }
@@ -70,10 +72,7 @@ async function runCheck({ name, bin, args }) {
   process.stdout.write(
     `${exitCode === 0 ? 'ok    ' : 'FAILED'}  ${name.padEnd(18)} ${seconds.padStart(5)} s\n`,
   );
-  if (exitCode !== 0) {
-    process.stdout.write(`${output.trimEnd()}\n\n`);
-  }
-  return exitCode === 0;
+  return { exitCode, output };
 }
 
 /**
