@@ -1,23 +1,21 @@
 /**
  * What becomes of a batch after its end: first its working state goes, much later the rest.
  *
- * No entry of the agenda says when that is. The id of a batch tells when it was made, and it has ended
- * about a day later at the latest, as most windows are no longer: a sweep looks at the records of those
- * that are old enough for that.
+ * No entry of the agenda says when that is. The id of a batch tells when it was made, and most have ended
+ * when the default completion window is over: a sweep looks at the records of those that are old enough
+ * for that.
  */
 import { endedAt, type BatchRecord } from '../src/domain/batch';
-import { isFileId, makeBatchId, type BatchId, type ProjectId } from '../src/domain/ids';
+import { firstBatchIdBy, isFileId, type BatchId, type ProjectId } from '../src/domain/ids';
+import { completionWindowHoursDefault } from '../src/domain/limits';
 import { batchKeys, fileKeys, openBatchKey } from '../src/domain/object-keys';
 import type { BatchRef } from '../src/domain/workflow-contract';
 import { deleteBelow } from '../src/storage/delete-below';
 import type { ActivityDeps } from './deps';
 
-const secondsPerDay = 86_400;
-/** The default completion window. */
-const windowDays = 1;
+const secondsPerHour = 3_600;
+const secondsPerDay = 24 * secondsPerHour;
 const batchesOfPage = 1_000;
-/** Of the id that comes first among those of a millisecond. */
-const lowestRandom = '0'.repeat(20);
 
 /**
  * Removes what only a running batch needs: markers, plan, progress and ledger; and the bytes of its
@@ -66,9 +64,10 @@ export async function* oldBatches(
   projectId: ProjectId,
   nowSeconds: number,
 ): AsyncGenerator<BatchRef, void> {
-  const keptSeconds = (settings.batchRetentionDays + windowDays) * secondsPerDay;
+  const keptSeconds =
+    completionWindowHoursDefault * secondsPerHour + settings.batchRetentionDays * secondsPerDay;
   const madeBy = Math.max(0, nowSeconds - keptSeconds);
-  let after: BatchId | undefined = makeBatchId(madeBy * 1000, lowestRandom);
+  let after: BatchId | undefined = firstBatchIdBy(madeBy * 1000);
   while (after !== undefined) {
     const page = await batches.list(projectId, { after, limit: batchesOfPage });
     yield* page.items.map((batchId) => ({ projectId, batchId }));

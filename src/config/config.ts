@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { resultForms, type ResultForm } from '../domain/batch';
 import {
   batchLinesMax,
+  completionWindowHoursDefault,
   fileBytesMax,
   filesMaxDefault,
   openBatchesMaxDefault,
@@ -85,7 +86,7 @@ const apiSettings = {
   LONGHAUL_API_PORT: port(8700),
   LONGHAUL_API_KEY: z.string().min(16, 'at least 16 characters').optional(),
   LONGHAUL_COMPLETION_WINDOWS: commaSeparated
-    .default(['24h'])
+    .default([`${completionWindowHoursDefault}h`])
     .refine(
       (windows) => windows.length > 0 && windows.every((text) => windowSeconds(text) !== undefined),
       'a comma-separated list such as 24h,48h,7d',

@@ -36,6 +36,11 @@ export function makeBatchId(nowMs: number, randomHex: string): BatchId {
   return `batch_${newestFirst(nowMs, randomHex)}`;
 }
 
+/** Of the ids of batches made in that millisecond or before it, the first in the order of their text. */
+export function firstBatchIdBy(timeMs: number): BatchId {
+  return makeBatchId(timeMs, '0'.repeat(randomDigits));
+}
+
 /** @param randomHex at least 20 hex digits from a cryptographic source. */
 export function makeFileId(nowMs: number, randomHex: string): FileId {
   return `file-${newestFirst(nowMs, randomHex)}`;

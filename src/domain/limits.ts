@@ -17,6 +17,8 @@ export const shardsInParallelMax = 8;
 
 /** Largest accepted upload: what the largest hosted service accepts. */
 export const fileBytesMax = 10 * GIB;
+/** OpenAI's only completion window. */
+export const completionWindowHoursDefault = 24;
 /** Request lines in one batch. */
 export const batchLinesMax = 5_000_000;
 /** The largest hosted service's limits on what one customer has at a time. */

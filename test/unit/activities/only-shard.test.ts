@@ -5,7 +5,8 @@ import { createInferenceActivities } from '../../../activities';
 import { anEnvironment, endBatch, linesOf, recordOf } from '../../support/activity-world';
 import { aFileId, customIdOf, projectId } from '../../support/batches';
 import { answered } from '../../support/fake-dispatcher';
-import { keysBelow, textOf } from '../../support/faulty-object-store';
+import { StoreFault } from '../../../src/storage/object-store';
+import { FaultyObjectStore, keysBelow, textOf } from '../../support/faulty-object-store';
 import { lineCount, ordinals, seconds, SliceWorld, useSliceWorld } from '../../support/slice-world';
 
 const outputId = aFileId(2);
@@ -180,6 +181,31 @@ describe('a slice in the process that has just validated the batch', () => {
     await world.run(async (control) => await control.sweep());
     expect(await inputKeys()).toEqual([]);
   });
+
+  it.each([0, 1, 2, 3])(
+    'ends it also when its removal breaks off after %i keys',
+    async (removed) => {
+      const shard = await world.aShard();
+      const { memory } = world.store;
+      world.store.delete = async (keys): Promise<void> => {
+        expect(keys.length).toBeGreaterThan(removed);
+        await memory.delete(keys.slice(0, removed));
+        throw new StoreFault('The object store failed to delete');
+      };
+      await expect(runOnly(shard)).rejects.toThrow(StoreFault);
+
+      world = new SliceWorld(new FaultyObjectStore(undefined, memory));
+      const { sealed, ended } = await runOnly(shard, world, 2);
+      expect({ sealed, ended }).toEqual({ sealed: false, ended: true });
+      await world.run(async (control) => {
+        await control.concludeBatch({ ref: shard, shardCount: 1, isComplete: true });
+      });
+      expect(await recordOf(world, shard)).toMatchObject({ status: 'completed' });
+      expect(await linesOf(world.store, outputId)).toHaveLength(lineCount);
+      expect(await workingKeys(shard)).toEqual([]);
+      expect(await world.store.head(openBatchKey(projectId, shard.batchId))).toBeUndefined();
+    },
+  );
 
   it('reads all of it when it is not told what is held: the shard is run again', async () => {
     const shard = await world.aShard();

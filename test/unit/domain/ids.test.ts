@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { holds } from '../../support/holds';
 import {
+  firstBatchIdBy,
   isBatchId,
   isFileId,
   makeBatchId,
@@ -29,6 +30,17 @@ test('ids in the order of their text are newest first', () => {
     fc.pre(a !== b);
     expect(makeBatchId(a, random) < makeBatchId(b, random)).toBe(a > b);
     expect(makeFileId(a, random) < makeFileId(b, random)).toBe(a > b);
+  });
+  holds(property);
+});
+
+test('the first id by a time has behind it all that were made by then, and no others', () => {
+  const time = fc.integer({ min: 0, max: 2 ** 48 - 2 });
+  const randomHex = fc.stringMatching(/^[0-9a-f]{20}$/);
+  const property = fc.property(time, time, randomHex, (by, madeAt, digits) => {
+    for (const made of [madeAt, by, by + 1]) {
+      expect(makeBatchId(made, digits) >= firstBatchIdBy(by)).toBe(made <= by);
+    }
   });
   holds(property);
 });

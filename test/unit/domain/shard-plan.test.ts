@@ -6,7 +6,12 @@ import {
   shardLinesMax,
   shardLinesMin,
 } from '../../../src/domain/limits';
-import { ShardPlanner, type Shard } from '../../../src/domain/shard-plan';
+import {
+  onlyShardBytesOf,
+  onlyShardPlan,
+  ShardPlanner,
+  type Shard,
+} from '../../../src/domain/shard-plan';
 
 /** Lines of ten bytes each, behind `from` bytes of white space. */
 function planOf(lineCount: number, from = 0): Shard[] {
@@ -84,5 +89,22 @@ test('lines may be added many at a time', () => {
     expect(planner.lineCount).toBe(lineCount);
     expect(planner.plan(lineCount * 10)).toEqual(planOf(lineCount));
   });
+  holds(property);
+});
+
+test('a plan of one shard that is the whole input follows from its bytes, and no other does', () => {
+  const property = fc.property(
+    fc.integer({ min: 1, max: 2 * shardLinesMin }),
+    fc.nat({ max: 1 }),
+    fc.option(fc.string()),
+    (total, from, model) => {
+      const plan = { total, model, shards: planOf(total, from) };
+      const bytes = onlyShardBytesOf(plan);
+      const isWhole = total <= shardLinesMin && from === 0;
+      expect(bytes === undefined ? undefined : onlyShardPlan({ total, model }, bytes)).toEqual(
+        isWhole ? plan : undefined,
+      );
+    },
+  );
   holds(property);
 });
