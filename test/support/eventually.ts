@@ -1,5 +1,8 @@
-/** Turns of the event loop after which a condition is taken for one that never comes. */
+/** A condition is taken for one that never comes after so many turns of the event loop and so long. */
 const turnsMax = 20_000;
+const waitMsMax = 10_000;
+/** Kept from before a test fakes the time. */
+const now = performance.now.bind(performance);
 
 /**
  * Waits until a condition holds, turn after turn of the event loop: no timer, so that it also works
@@ -11,7 +14,8 @@ export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  for (let turn = 0; turn < turnsMax; turn++) {
+  const begun = now();
+  for (let turn = 0; turn < turnsMax || now() - begun < waitMsMax; turn++) {
     if (await condition()) {
       return;
     }

@@ -1,5 +1,4 @@
 import { EngineMetrics, type LoadReading } from '../../../src/upstream/engine-metrics';
-import { systemClock } from '../../../src/upstream/clock';
 import { httpTransport } from '../../../src/upstream/transport';
 import { ManualClock } from './manual-clock';
 import { anUpstream, Harness } from './support';
@@ -90,7 +89,7 @@ describe('the metrics of an engine', () => {
       response.writeHead(status).end(text);
     });
     const upstream = anUpstream(harness.upstream.port);
-    const { readLoad } = httpTransport(upstream, systemClock);
+    const { readLoad } = httpTransport(upstream, new ManualClock());
     expect(await new Promise((resolve) => readLoad(resolve))).toEqual(expected);
   });
 });

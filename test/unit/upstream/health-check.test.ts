@@ -1,15 +1,9 @@
+import { freePort } from '../../../scripts/local/ports';
 import { HealthCheck, type Sight } from '../../../src/upstream/health-check';
 import { systemClock } from '../../../src/upstream/clock';
 import { httpTransport } from '../../../src/upstream/transport';
 import { ManualClock } from './manual-clock';
-import {
-  Harness,
-  answerAll,
-  anUpstream,
-  refuse,
-  ScriptedUpstream,
-  type CheckScript,
-} from './support';
+import { Harness, anUpstream, refuse, type CheckScript } from './support';
 
 const harness = new Harness();
 
@@ -100,10 +94,7 @@ describe('a look at an upstream', () => {
   });
 
   it('finds it unreachable where nobody listens', async () => {
-    const { port } = harness.upstream;
-    await harness.upstream.close();
-    expect(await look({ port })).toBe('unreachable');
-    harness.upstream = await ScriptedUpstream.start(answerAll, port);
+    expect(await look({ port: await freePort() })).toBe('unreachable');
   });
 
   it('finds it unreachable when the request cannot be made', async () => {

@@ -1,3 +1,4 @@
+import { freePort } from '../../../scripts/local/ports';
 import {
   Harness,
   answer,
@@ -135,8 +136,8 @@ describe('a rate limit', () => {
 
 describe('an upstream that cannot be reached', () => {
   it('costs no line, however long it takes', async () => {
-    const { port } = harness.upstream;
     await harness.upstream.close();
+    const port = await freePort();
     const lines = new RecordingSession(harness.dispatcher, aRoute(port));
     lines.submit(...range(0, 20));
     await harness.hasLogged(1);

@@ -34,7 +34,8 @@ describe('a line that is alone with its failures', () => {
     lines.submit(0);
     await lines.hasOutcomes(1);
     expect(lines.failureCodes()).toEqual(['upstream_unavailable']);
-    expect(harness.upstream.received.length).toBeGreaterThan(20);
+    // Five are all that a line has without patience.
+    expect(harness.upstream.received.length).toBeGreaterThan(5);
   });
 });
 

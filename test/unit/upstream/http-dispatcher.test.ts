@@ -218,7 +218,7 @@ describe('lines in flight', () => {
     );
     expect(harness.upstream.inFlightMost).toBe(5);
     expect(harness.upstream.received).toHaveLength(600);
-    expect(harness.upstream.sockets.size).toBeLessThanOrEqual(5);
+    expect(harness.upstream.lineSockets.size).toBeLessThanOrEqual(5);
   });
 
   it('are as many as the upstream takes even for one session', async () => {

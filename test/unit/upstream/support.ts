@@ -45,6 +45,8 @@ export class ScriptedUpstream {
   /** What health checks asked for; not among the others. */
   readonly checks: Pick<Received, 'path' | 'headers'>[] = [];
   readonly sockets = new Set<Socket>();
+  /** All by which lines ever came: health checks and metrics have connections of their own. */
+  readonly lineSockets = new Set<Socket>();
   inFlightMost = 0;
   private inFlight = 0;
   private readonly waiters: { count: number; resolve: () => void }[] = [];
@@ -120,6 +122,7 @@ export class ScriptedUpstream {
       this.checkScript(response);
       return;
     }
+    this.lineSockets.add(request.socket);
     this.inFlight += 1;
     this.inFlightMost = Math.max(this.inFlightMost, this.inFlight);
     response.once('close', () => {
