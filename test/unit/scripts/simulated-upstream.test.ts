@@ -132,6 +132,9 @@ async function hang(): Promise<() => Promise<void>> {
   return async () => {
     gaveUp.abort();
     await expect(answer).rejects.toThrow('aborted');
+    while (upstream.stats().inFlight > 0) {
+      await new Promise(setImmediate);
+    }
   };
 }
 
@@ -143,6 +146,7 @@ describe('control', () => {
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
     expect(upstream.stats().inFlightMax).toBe(2);
     await giveUp();
+    expect((await post('/chat/completions', chat('three'))).status).toBe(200);
   });
 
   it('over HTTP takes the upstream down and up again', async () => {

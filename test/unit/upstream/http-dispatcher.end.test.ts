@@ -152,6 +152,7 @@ it('closing leaves no connection and no timer behind, so that the process can ex
   limited.submit(100);
   await harness.upstream.hasReceived(harness.upstream.received.length + 1);
   expect(timers()).toBeGreaterThan(timersBefore);
+  expect(harness.timers.size).toBeGreaterThan(0);
   await Promise.all([lines.session.drain(), limited.session.drain()]);
   const closed = Array.from(
     harness.upstream.sockets,
@@ -160,6 +161,7 @@ it('closing leaves no connection and no timer behind, so that the process can ex
   await harness.dispatcher.close();
   await Promise.all(closed);
   expect(harness.upstream.sockets.size).toBe(0);
+  expect(harness.timers.size).toBe(0);
   // Jest's own come and go where it runs the tests in its own process.
   await eventually('no more timers than before', () => timers() <= timersBefore);
 });

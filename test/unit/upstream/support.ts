@@ -13,7 +13,7 @@ import {
   type BatchId,
 } from '../../../src/domain/ids';
 import { ByteBudget } from '../../../src/upstream/byte-budget';
-import { systemClock, type Clock } from '../../../src/upstream/clock';
+import type { Clock } from '../../../src/upstream/clock';
 import type {
   Dispatcher,
   DispatchSession,
@@ -165,13 +165,18 @@ export function refuse(
   response.writeHead(status, headers).end(`{"error":{"message":"status ${status}"}}`);
 }
 
-/** Runs `scale` times as fast as real time. */
-function fastClock(scale: number): Clock {
+/** Runs `scale` times as fast as real time; keeps in `timers` those that are to fire. */
+function scaledClock(scale: number, timers: Set<NodeJS.Timeout>): Clock {
   return {
     now: () => performance.now() * scale,
     after: (delayMs, callback) => {
-      const timer = setTimeout(callback, delayMs / scale);
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        callback();
+      }, delayMs / scale);
+      timers.add(timer);
       return () => {
+        timers.delete(timer);
         clearTimeout(timer);
       };
     },
@@ -184,12 +189,14 @@ export interface LogLine {
   readonly [key: string]: unknown;
 }
 
-/** A dispatcher on a fast clock, and what it logged. */
+/** A dispatcher on a fast clock, what it logged, and its timers. */
 function fastDispatcher(options: Pick<HttpDispatcherOptions, 'budget' | 'outagePatienceMs'>): {
   dispatcher: Dispatcher;
   logs: LogLine[];
+  timers: ReadonlySet<NodeJS.Timeout>;
 } {
   const logs: LogLine[] = [];
+  const timers = new Set<NodeJS.Timeout>();
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
       logs.push(JSON.parse(chunk.toString()) as LogLine);
@@ -198,12 +205,12 @@ function fastDispatcher(options: Pick<HttpDispatcherOptions, 'budget' | 'outageP
   });
   const dispatcher = createHttpDispatcher({
     logger: pino({ level: 'debug' }, sink),
-    clock: fastClock(1_000),
+    clock: scaledClock(1_000, timers),
     // Five seconds remain five: a busy machine is not taken for a server that is down.
-    transportTo: (upstream) => httpTransport(upstream, systemClock),
+    transportTo: (upstream) => httpTransport(upstream, scaledClock(1, timers)),
     ...options,
   });
-  return { dispatcher, logs };
+  return { dispatcher, logs, timers };
 }
 
 export interface UpstreamOverrides {
@@ -353,6 +360,7 @@ export class Harness {
   upstream!: ScriptedUpstream;
   dispatcher!: Dispatcher;
   logs!: LogLine[];
+  timers!: ReadonlySet<NodeJS.Timeout>;
   budget!: ByteBudget;
 
   /** Without patience failures count at once; other tests say how much there is. */
@@ -360,7 +368,11 @@ export class Harness {
     beforeEach(async () => {
       this.upstream = await ScriptedUpstream.start(answerAll);
       this.budget = new ByteBudget(Infinity);
-      ({ dispatcher: this.dispatcher, logs: this.logs } = fastDispatcher(this));
+      ({
+        dispatcher: this.dispatcher,
+        logs: this.logs,
+        timers: this.timers,
+      } = fastDispatcher(this));
     });
     afterEach(async () => {
       await this.dispatcher.close();
