@@ -19,7 +19,7 @@ import { batchErrors } from '../src/domain/error-codes';
 import type { FileId } from '../src/domain/ids';
 import { fileKeys } from '../src/domain/object-keys';
 import { totalUsage } from '../src/domain/usage';
-import type { BatchRef, FinalizeInput } from '../src/domain/workflow-contract';
+import { refOf, type BatchRef, type FinalizeInput } from '../src/domain/workflow-contract';
 import type { Seal, SealedObject } from '../src/ledger/seal';
 import type { SealedAtOnce } from '../src/ledger/shard-ledger';
 import type { ObjectSlice } from '../src/storage/object-store';
@@ -203,6 +203,6 @@ function sliceOf({ key, sizeBytes, etag }: SealedObject): ObjectSlice {
 }
 
 async function isEnded({ batches }: ActivityDeps, batch: BatchRecord): Promise<boolean> {
-  const now = await batches.get({ projectId: batch.projectId, batchId: batch.id });
+  const now = await batches.get(refOf(batch));
   return now === undefined || isTerminal(now.status);
 }

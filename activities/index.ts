@@ -10,24 +10,25 @@ import {
   type TerminalStatus,
 } from '../src/domain/batch';
 import { Limiter } from '../src/domain/limiter';
-import type {
-  BatchRef,
-  CloseShardInput,
-  ConcludedBatch,
-  ConcludeInput,
-  DecideEndInput,
-  FinalizeInput,
-  OpenBatchResult,
-  PreparedBatch,
-  RecoveredPlan,
-  RecoveryResult,
-  ScheduledWorkflowInput,
-  SliceInput,
-  SliceResult,
-  SweepResult,
-  TakeTurnInput,
-  TakeTurnResult,
-  ValidationResult,
+import {
+  refOf,
+  type BatchRef,
+  type CloseShardInput,
+  type ConcludedBatch,
+  type ConcludeInput,
+  type DecideEndInput,
+  type FinalizeInput,
+  type OpenBatchResult,
+  type PreparedBatch,
+  type RecoveredPlan,
+  type RecoveryResult,
+  type ScheduledWorkflowInput,
+  type SliceInput,
+  type SliceResult,
+  type SweepResult,
+  type TakeTurnInput,
+  type TakeTurnResult,
+  type ValidationResult,
 } from '../src/domain/workflow-contract';
 import { cleanUp } from './clean-up';
 import { closeShard } from './close-shard';
@@ -94,7 +95,7 @@ export function createControlActivities(deps: ActivityDeps): ControlActivities {
     prepareBatch: async (batch) => {
       const known = await open(batch);
       const endedAs = endOf(known);
-      const ref = { projectId: batch.projectId, batchId: batch.id };
+      const ref = refOf(batch);
       return endedAs === null ? { endedAs, validation: await validate(ref, known) } : { endedAs };
     },
     concludeBatch: async (input) => await concludeBatch(deps, input),

@@ -1,5 +1,6 @@
 import { isTerminal, type BatchRecord } from '../src/domain/batch';
 import { onlyShardPlan, type ShardPlan } from '../src/domain/shard-plan';
+import { refOf } from '../src/domain/workflow-contract';
 import { MissingObject, type ActivityDeps } from './deps';
 import { inputFile, readInput } from './read-input';
 
@@ -15,7 +16,7 @@ export async function loadPlan(
   deps: ActivityDeps,
   batch: BatchRecord,
 ): Promise<ShardPlan | undefined> {
-  const ref = { projectId: batch.projectId, batchId: batch.id };
+  const ref = refOf(batch);
   const { requestCounts, model, onlyShardBytes } = batch;
   if (onlyShardBytes !== undefined && !isTerminal(batch.status)) {
     return onlyShardPlan({ total: requestCounts.total, model }, onlyShardBytes);

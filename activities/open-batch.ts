@@ -7,6 +7,7 @@
  * Never fails for good.
  */
 import type { BatchRecord, NewBatch } from '../src/domain/batch';
+import { refOf } from '../src/domain/workflow-contract';
 import type { ActivityDeps } from './deps';
 
 /** The record, if there was one. When that is terminal there is nothing to open. */
@@ -14,7 +15,7 @@ export async function openBatch(
   deps: ActivityDeps,
   batch: NewBatch,
 ): Promise<BatchRecord | undefined> {
-  const ref = { projectId: batch.projectId, batchId: batch.id };
+  const ref = refOf(batch);
   const record = await deps.batches.get(ref);
   if (record !== undefined) {
     return record;

@@ -9,7 +9,7 @@
  */
 import type { BatchRecord } from '../src/domain/batch';
 import type { NotificationTarget } from '../src/domain/webhook';
-import type { BatchRef } from '../src/domain/workflow-contract';
+import { refOf, type BatchRef } from '../src/domain/workflow-contract';
 import { webhookTargets } from '../src/notifications/targets';
 import { MissingObject } from './deps';
 import type { NotificationDeps } from './notification-deps';
@@ -30,7 +30,7 @@ export async function notificationTargets(
   deps: Pick<NotificationDeps, 'webhooks' | 'projects' | 'mailer'>,
   batch: BatchRecord,
 ): Promise<readonly NotificationTarget[]> {
-  const ref = { projectId: batch.projectId, batchId: batch.id };
+  const ref = refOf(batch);
   const [webhooks, hasRecipients] = await Promise.all([
     webhookTargets(deps.webhooks, batch),
     wantsEmail(deps, ref),

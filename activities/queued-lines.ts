@@ -1,7 +1,7 @@
 import type { BatchError } from '../src/domain/batch';
 import { batchErrors } from '../src/domain/error-codes';
 import type { ProjectLimits } from '../src/domain/project';
-import type { BatchRef } from '../src/domain/workflow-contract';
+import { refOf, type BatchRef } from '../src/domain/workflow-contract';
 import type { ActivityDeps } from './deps';
 
 /**
@@ -23,7 +23,7 @@ export async function queuedLinesProblem(
   let queued = 0;
   for (const record of await batches.unfinished(others, now())) {
     if (record?.status === 'validating') {
-      const plan = await batches.getPlan({ projectId: record.projectId, batchId: record.id });
+      const plan = await batches.getPlan(refOf(record));
       queued += plan?.total ?? 0;
     } else {
       queued += record?.requestCounts.total ?? 0;

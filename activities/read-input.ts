@@ -8,7 +8,7 @@ import type { FileRecord } from '../src/domain/file';
 import { isFileId } from '../src/domain/ids';
 import { batchKeys } from '../src/domain/object-keys';
 import type { ProjectLimits } from '../src/domain/project';
-import type { BatchRef } from '../src/domain/workflow-contract';
+import { refOf, type BatchRef } from '../src/domain/workflow-contract';
 import { MissingObject, type ActivityDeps } from './deps';
 import type { FoundErrors } from './file-check';
 import type { InputFindings } from './input-check';
@@ -52,7 +52,7 @@ export async function readInput(
   },
 ): Promise<InputFindings | undefined> {
   const { batch, file, limits, progress, ended, kept } = input;
-  const ref = { projectId: batch.projectId, batchId: batch.id };
+  const ref = refOf(batch);
   const content = await deps.files.openContent(batch.projectId, file.id);
   if (content === undefined) {
     throw new MissingObject('input file', ref);

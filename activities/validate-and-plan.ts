@@ -13,7 +13,7 @@ import type { FileRecord } from '../src/domain/file';
 import type { Limiter } from '../src/domain/limiter';
 import type { ProjectLimits } from '../src/domain/project';
 import { onlyShardBytesOf, type ShardPlan } from '../src/domain/shard-plan';
-import type { BatchRef, ValidationResult } from '../src/domain/workflow-contract';
+import { refOf, type BatchRef, type ValidationResult } from '../src/domain/workflow-contract';
 import { MissingObject, nowSeconds, type ActivityDeps } from './deps';
 import { heartbeating } from './heartbeating';
 import type { InputFindings } from './input-check';
@@ -197,8 +197,4 @@ async function fail(
   await deps.batches.apply(ref, { type: 'validation_failed', at, errors: firstErrors });
   deps.logger.info({ batch: ref.batchId, errors: errorCount }, 'input file is not valid');
   return { verdict: 'invalid', errorCount };
-}
-
-function refOf({ projectId, id }: BatchRecord): BatchRef {
-  return { projectId, batchId: id };
 }

@@ -122,6 +122,10 @@ export interface BatchRef {
   readonly batchId: BatchId;
 }
 
+export function refOf({ projectId, id }: Pick<NewBatch, 'projectId' | 'id'>): BatchRef {
+  return { projectId, batchId: id };
+}
+
 export interface ShardRef extends BatchRef {
   readonly shardIndex: number;
 }

@@ -1,10 +1,11 @@
 import type { BatchEnd, BatchRecord } from '../../domain/batch';
 import { isTerminal, transition } from '../../domain/batch';
 import type { ProjectId } from '../../domain/ids';
+import { refOf } from '../../domain/workflow-contract';
 import { EngineUnavailable } from '../../temporal/batch-runner';
 import type { ApiDependencies } from '../dependencies';
 import { ApiError } from '../http/api-error';
-import { findBatch, refOf, viewBatch } from './view-batch';
+import { findBatch, viewBatch } from './view-batch';
 
 /**
  * Cancels a batch, unless something else has decided how it ends. Repeating it does no harm.

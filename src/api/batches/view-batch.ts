@@ -6,7 +6,7 @@ import type { BatchRecord } from '../../domain/batch';
 import { isTerminal, transition } from '../../domain/batch';
 import type { BatchId, ProjectId } from '../../domain/ids';
 import { isBatchId } from '../../domain/ids';
-import type { BatchRef } from '../../domain/workflow-contract';
+import { refOf, type BatchRef } from '../../domain/workflow-contract';
 import type { BatchStore, LiveProgress } from '../../storage/batch-store';
 import type { ListPage } from '../../storage/object-store';
 import type { ApiDependencies } from '../dependencies';
@@ -80,10 +80,6 @@ export async function listBatches(
 
 async function exists(batches: BatchStore, ref: BatchRef): Promise<boolean> {
   return (await batches.get(ref)) !== undefined;
-}
-
-export function refOf({ id, projectId }: BatchRecord): BatchRef {
-  return { projectId, batchId: id };
 }
 
 /** The total is known once the input has been validated; until then nothing counts. */
